@@ -1,0 +1,30 @@
+"""Packaging of tflottery: the names, the versions that install together, and nothing that runs."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+setup(
+  name="tflottery",
+  version="0.1.0",
+  description="Lottery tickets and sparse training for Keras and TensorFlow",
+  long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  python_requires=">=3.10,<3.14",
+  packages=find_packages(include=["tflottery", "tflottery.*"]),
+  install_requires=[
+    "absl-py>=1.4",  # tensorflow-model-optimization 0.8 holds it to 1.x; 2.x works as well
+    "keras>=3.10,<4",
+    "matplotlib>=3.8",
+    "ml_collections>=1.0",
+    "numpy>=1.26",
+    "safetensors>=0.4.3",
+    "scikit-learn>=1.4",
+    "tensorflow>=2.20,<2.22",
+    "tensorflow-datasets>=4.9.9",
+    "tensorflow-model-optimization>=0.8.1,<0.9",
+    "tf_keras>=2.20,<2.22",
+  ],
+  extras_require={"test": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.14"]},
+)

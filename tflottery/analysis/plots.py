@@ -1,0 +1,146 @@
+"""Plots: what a search found, as matplotlib figures.
+
+Figures are plain `matplotlib.figure.Figure` objects; pyplot would keep each one alive and choose
+a display, which a training machine may not have.
+"""
+
+import math
+import statistics
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from tflottery.analysis.results import arms, by_level, label, mean_by_level, of_arm, percent
+
+# Okabe and Ito's colours, which colour-blind readers tell apart. The usual arms own theirs, so that
+# an arm looks the same in every report, whichever others ran.
+_STYLES = {"ticket": ("#111111", "o"), "reinit": ("#d55e00", "s"), "random_mask": ("#0072b2", "^")}
+_OTHER_STYLES = (("#009e73", "D"), ("#cc79a7", "v"), ("#56b4e9", "P"), ("#e69f00", "X"))
+
+
+def accuracy_figure(rows):
+  """Early-stop test accuracy in % against the weights remaining, a line per arm.
+
+  Points are means over the seeds; bars reach from the lowest seed to the highest.
+
+  Args:
+    rows: rows of `results.csv` as `results.read` gives them; none makes empty axes.
+  """
+  percentages = [{**row, "test_percent": 100 * row["early_stop_test_accuracy"]} for row in rows]
+  return _arms_figure(percentages, "test_percent", name="Test accuracy at early stop (%)")
+
+
+def early_stop_figure(rows):
+  """Step of the early stop against the weights remaining, drawn as `accuracy_figure` is."""
+  return _arms_figure(rows, "early_stop_step", name="Early stop (step)")
+
+
+def layers_figure(layers):
+  """Weights remaining in each layer, in %, over the levels.
+
+  Lines are means over the seeds; a band reaches from the lowest seed to the highest.
+
+  Args:
+    layers: rows of `layers.csv` as `results.read` gives them; none makes empty axes.
+  """
+  sites = list(dict.fromkeys(row["site"] for row in layers))
+  columns = max(1, min(4, 90 // (max(map(len, sites), default=0) + 8)))
+  axes = _axes(legend_lines=math.ceil(len(sites) / columns))
+  for index, site in enumerate(sites):
+    colour = matplotlib.colormaps["viridis"](0.9 * index / max(1, len(sites) - 1))
+    kept = by_level([row for row in layers if row["site"] == site], "remaining_percent")
+    levels, seeds = list(kept), list(kept.values())
+    means = [statistics.fmean(values) for values in seeds]
+    axes.plot(levels, means, marker="o", markersize=3.5, color=colour, label=site)
+    lowest, highest = [min(values) for values in seeds], [max(values) for values in seeds]
+    axes.fill_between(levels, lowest, highest, color=colour, alpha=0.2, linewidth=0)
+  axes.set_yscale("log")
+  axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+  axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+  axes.yaxis.set_minor_locator(NullLocator())
+  axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+  axes.set_xlabel("Level")
+  axes.set_ylabel("Weights remaining (%)")
+  _add_legend(axes, columns=columns)
+  return axes.figure
+
+
+def _arms_figure(rows, column, *, name):
+  """`column` against the weights remaining: a line per arm and, dashed, the dense network."""
+  axes = _axes(legend_lines=1)
+  styles = _arm_styles(arms(rows))
+  for arm, (colour, marker) in styles.items():
+    _draw_arm(axes, of_arm(rows, arm), column, color=colour, marker=marker, label=label(arm))
+  dense = mean_by_level(of_arm(rows, "ticket"), column).get(0)
+  if dense is not None:
+    axes.axhline(dense, color="#767676", linestyle="--", linewidth=1.2, label="dense network")
+  _set_remaining_axis(axes, mean_by_level(rows, "remaining_percent").values())
+  axes.set_ylabel(name)
+  _add_legend(axes, columns=3)
+  return axes.figure
+
+
+def _arm_styles(names):
+  """Colour and marker of each arm in `names`; arms without their own go round the other styles."""
+  others = iter([name for name in names if name not in _STYLES])
+  styles = {name: _OTHER_STYLES[i % len(_OTHER_STYLES)] for i, name in enumerate(others)}
+  return {name: _STYLES.get(name) or styles[name] for name in names}
+
+
+def _draw_arm(axes, rows, column, *, color, marker, label):
+  seeds = list(by_level(rows, column).values())
+  means = [statistics.fmean(values) for values in seeds]
+  below = [mean - min(values) for mean, values in zip(means, seeds, strict=True)]
+  above = [max(values) - mean for mean, values in zip(means, seeds, strict=True)]
+  axes.errorbar(
+    list(mean_by_level(rows, "remaining_percent").values()),
+    means,
+    # The caps of bars of length 0 would say "no spread" where one seed knows of none.
+    yerr=[below, above] if max(map(len, seeds)) > 1 else None,
+    color=color,
+    marker=marker,
+    markersize=5,
+    linewidth=1.6,
+    elinewidth=1,
+    capsize=2.5,
+    label=label,
+  )
+
+
+def _set_remaining_axis(axes, remaining):
+  """Make x the weights remaining: log scale, all of them at the left, plain numbers at levels."""
+  remaining = sorted(remaining, reverse=True)
+  axes.set_xscale("log")
+  axes.set_xlabel("Weights remaining (%)")
+  axes.xaxis.set_minor_locator(NullLocator())
+  if not remaining:
+    axes.set_xlim(100, 1)
+    return
+  left, right = remaining[0] * 1.12, remaining[-1] / 1.12
+  axes.set_xlim(left, right)
+  ticks = _spaced(remaining, ratio=(left / right) ** (1 / 18))
+  axes.set_xticks(ticks, [percent(tick) for tick in ticks])
+
+
+def _spaced(values, *, ratio):
+  """The falling `values` without those less than a factor `ratio` below the last one taken."""
+  taken = []
+  for value in values:
+    if not taken or taken[-1] / value >= ratio:
+      taken.append(value)
+  return taken
+
+
+def _axes(*, legend_lines):
+  figure = Figure(figsize=(7.2, 4.1 + 0.2 * legend_lines), dpi=160, layout="constrained")
+  axes = figure.add_subplot()
+  axes.grid(True, color="#e4e4e4", linewidth=0.8)
+  axes.set_axisbelow(True)
+  axes.spines[["top", "right"]].set_visible(False)
+  return axes
+
+
+def _add_legend(axes, *, columns):
+  if axes.get_legend_handles_labels()[0]:
+    axes.figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)

@@ -1,0 +1,164 @@
+"""Report: the figures and the one page that say what a search found."""
+
+import datetime
+import io
+import json
+import os
+import statistics
+
+from tflottery.analysis import plots, results
+from tflottery.experiments import page
+from tflottery.experiments.verdict import verdict
+
+_COLUMNS = (
+  "Network",
+  "Level",
+  "Weights remaining (%)",
+  "Early stop (step)",
+  "Test accuracy at early stop (%)",
+  "Lowest to highest seed (%)",
+  "Final test accuracy (%)",
+  "Seeds",
+)
+_FIGURES = {
+  "accuracy.png": (
+    "Test accuracy against the weights remaining",
+    "Test accuracy at the early stop, as a mean over the seeds; bars reach from the lowest seed to"
+    " the highest. The dashed line is the dense network.",
+  ),
+  "early_stop.png": (
+    "Step of the early stop against the weights remaining",
+    "Step of the early stop, where the validation loss is lowest: the lower, the faster the"
+    " network learned. Bars and dashed line as above.",
+  ),
+  "layers.png": (
+    "Weights remaining in each layer over the levels",
+    "Weights remaining in each layer. Layers whose line falls less steeply keep more than their"
+    " share. Bands reach from the lowest seed to the highest.",
+  ),
+}
+
+
+def write(workdir):
+  """Write `accuracy.png`, `early_stop.png`, `layers.png` and `report.html` into `workdir`.
+
+  Reads `results.csv`, `layers.csv` and `config.json` there, also those of an unfinished search.
+  Each file is replaced whole, so that an interruption leaves the old one or the new one.
+
+  Args:
+    workdir: `pathlib.Path` of the search.
+  """
+  rows = results.read(workdir / "results.csv")
+  config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+  figures = {
+    "accuracy.png": plots.accuracy_figure(rows),
+    "early_stop.png": plots.early_stop_figure(rows),
+    "layers.png": plots.layers_figure(results.read(workdir / "layers.csv")),
+  }
+  images = {name: _png(figure) for name, figure in figures.items()}
+  for name, image in images.items():
+    _replace(workdir / name, image)
+  _replace(workdir / "report.html", _html(rows, config, images).encode("utf-8"))
+
+
+def _png(figure):
+  buffer = io.BytesIO()
+  # Without the name of the software the same rows make the same bytes.
+  figure.savefig(buffer, format="png", metadata={"Software": None})
+  return buffer.getvalue()
+
+
+def _replace(path, data):
+  beside = path.with_name(path.name + ".part")
+  beside.write_bytes(data)
+  os.replace(beside, path)
+
+
+def _html(rows, config, images):
+  """The page as text."""
+  title = f"{config.get('model', 'model')} on {config.get('dataset', 'data')}"
+  settings = {name: value for name, value in config.items() if name != "versions"}
+  body = [
+    page.element("h1", title),
+    page.element("p", f"Lottery ticket search: {_extent(rows)}", kind="subtitle"),
+    page.verdict_card(verdict(rows)),
+    page.element("h2", "Figures"),
+    *(
+      page.picture(images[name], alt=alt, caption=caption)
+      for name, (alt, caption) in _FIGURES.items()
+    ),
+    page.element("h2", "Levels"),
+    _levels_table(rows),
+    page.element("p", "Means over the seeds; ± is their sample standard deviation.", kind="note"),
+    page.element("h2", "Time"),
+    page.table(_times(rows)),
+    page.element("h2", "Configuration"),
+    page.table(_flat(settings)),
+  ]
+  if "versions" in config:
+    body += [page.element("h2", "Versions"), page.table(_flat(config["versions"]))]
+  return page.document(title, body)
+
+
+def _extent(rows):
+  """How much of the search has been trained, in words."""
+  seeds, levels = len({row["seed"] for row in rows}), len({row["level"] for row in rows} - {0})
+  return ", ".join(
+    f"{count} {noun}{'' if count == 1 else 's'}"
+    for count, noun in ((levels, "level"), (seeds, "seed"), (len(rows), "trained network"))
+  )
+
+
+def _levels_table(rows):
+  levels = sorted({row["level"] for row in rows})
+  groups = [
+    [row for row in results.of_arm(rows, arm) if row["level"] == level]
+    for level in levels
+    for arm in results.arms(rows)
+  ]
+  groups = [group for group in groups if group]
+  tickets = [index for index, group in enumerate(groups) if group[0]["arm"] == "ticket"]
+  lines = [_level_line(group) for group in groups]
+  return page.table(lines, header=_COLUMNS, emphasised=tickets, kind="numbers")
+
+
+def _level_line(group):
+  """Texts of the table for `group`: the seeds of one arm at one level."""
+
+  def mean(column):
+    return statistics.fmean(row[column] for row in group)
+
+  arm, level = group[0]["arm"], group[0]["level"]
+  accuracy = [100 * row["early_stop_test_accuracy"] for row in group]
+  return (
+    "dense network" if arm == "ticket" and level == 0 else results.label(arm),
+    str(level),
+    results.percent(mean("remaining_percent")),
+    f"{mean('early_stop_step'):,.0f}",
+    f"{statistics.fmean(accuracy):.2f} ± {results.deviation(accuracy):.2f}",
+    f"{min(accuracy):.2f} to {max(accuracy):.2f}",
+    f"{100 * mean('final_test_accuracy'):.2f}",
+    str(len(group)),
+  )
+
+
+def _times(rows):
+  if not rows:
+    return [("Training", "none yet")]
+  seconds = sum(row["train_seconds"] for row in rows)
+  speed = statistics.median(row["steps_per_second"] for row in rows)
+  return [
+    ("Training, all networks", f"{seconds:,.0f} s ({datetime.timedelta(seconds=round(seconds))})"),
+    ("Median speed", f"{speed:,.1f} steps/s"),
+  ]
+
+
+def _flat(settings, prefix=""):
+  """Pairs of dotted names and texts for the nested dict `settings`."""
+  pairs = []
+  for name, value in settings.items():
+    if isinstance(value, dict):
+      pairs += _flat(value, f"{prefix}{name}.")
+    else:
+      pairs.append((prefix + name, value if isinstance(value, str) else json.dumps(value)))
+  return pairs

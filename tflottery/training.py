@@ -1,0 +1,301 @@
+"""Held masks: masks enforced inside the compiled train step, on both Kerases.
+
+The hook sits in the innermost optimizer, between the aggregation of the gradients and the update,
+so that clipping, momentum, moments and weight decay all see the sparse network.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from tflottery import sites as _sites
+
+# Their update of a weight is 0 where weight, gradient and slots are 0. Any other optimizer's
+# update is masked once more.
+_KEEPS_ZEROS = {
+  "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion", "Nadam",
+  "RMSprop", "SGD",
+}  # fmt: skip
+
+
+def hold(model, masks):
+  """Hold `masks` in every later optimizer step of `model`, until `release`.
+
+  From this call on a masked weight is exactly 0 after every optimizer step, its gradient reaches
+  the optimizer as 0, and its slots (momentum, moments, averages) are 0. Works in `fit`,
+  `train_on_batch` and custom loops that call the optimizer, for every `steps_per_execution`,
+  `jit_compile` and under `tf.distribute`. Masks become bool variables of the optimizer, so that
+  they travel in checkpoints; `release` takes them out again.
+
+  Args:
+    model: a built and compiled model of either Keras.
+    masks: dict from site path to bool array of the weight's shape; an absent site stays dense.
+
+  Returns:
+    A `HeldMasks`, also a context manager that releases at its end.
+
+  Raises:
+    TypeError: `model` is no Keras model, or its optimizer is a legacy one.
+    ValueError: the model is not built or compiled, or the masks do not fit; every mismatch is
+      listed, and the model is untouched.
+
+  >>> import keras
+  >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
+  >>> model.compile("sgd", "mse")
+  >>> with hold(model, {"fc/kernel": np.array([[True], [False]])}):
+  ...   _ = model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+  >>> float(model.get_weights()[0][1, 0])
+  0.0
+  """
+  return HeldMasks(model, masks)
+
+
+class HeldMasks:
+  """Masks in force on a model; made by `hold`.
+
+  Attributes:
+    model: the model.
+    sites: dict from path to the `Site` of every held mask.
+  """
+
+  def __init__(self, model, masks):
+    self.model = model
+    self.sites = fitting_sites(model, masks)
+    self._optimizer = innermost(model)
+    released(self._optimizer)
+    with model.distribute_strategy.scope():
+      model.optimizer.build(model.trainable_variables)
+      self._masks = {path: self._mask_variable(site) for path, site in self.sites.items()}
+    key = self._optimizer._var_key
+    self._paths = {key(site.variable): path for path, site in self.sites.items()}
+    self._slots = {path: self._slots_of(site) for path, site in self.sites.items()}
+    self._schedules = self._take_over_wrappers()
+    self._variables = self._optimizer._variables
+    _set_variables(self._optimizer, [*self._variables, *self._masks.values()])
+    self.assign(masks)
+    _install(self)
+    model.train_function = None  # a function already traced would not see the hook
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self.release()
+
+  @property
+  def masks(self):
+    """The masks in force: dict from path to bool NumPy array."""
+    return {path: _sites.value(variable) for path, variable in self._masks.items()}
+
+  def assign(self, masks):
+    """Change the masks between steps: weights and slots at newly masked places become 0."""
+    fitting_sites(self.model, masks)
+    for path, mask in masks.items():
+      self._masks[path].assign(np.asarray(mask, bool))
+    self.enforce()
+
+  def enforce(self):
+    """Set weights and slots to 0 where the masks say so, for instance after weights were loaded."""
+    for path, site in self.sites.items():
+      mask = _sites.value(self._masks[path])
+      for variable in (site.variable, *self._slots[path]):
+        value = _sites.value(variable)
+        variable.assign(np.where(mask, value, np.zeros_like(value)))
+      if site.wrapper_mask is not None:
+        site.wrapper_mask.assign(mask.astype("float32"))
+
+  def release(self):
+    """Take hook and masks out again; the weights stay sparse, and the model is plain Keras."""
+    if vars(self._optimizer).get("_held_masks") is not self:
+      return
+    _uninstall(self._optimizer)
+    _set_variables(self._optimizer, self._variables)
+    for wrapper, schedule in self._schedules:
+      wrapper.pruning_obj._pruning_schedule = schedule
+    self.model.train_function = None
+
+  def mask_gradient(self, gradient, variable):
+    """`gradient` with 0 at masked places, where it is NaN or infinite too."""
+    path = self._paths.get(self._optimizer._var_key(variable))
+    if path is None or gradient is None:
+      return gradient
+    mask = tf.convert_to_tensor(self._masks[path])
+    if isinstance(gradient, tf.IndexedSlices):  # an embedding's: only the rows that were looked up
+      mask = tf.gather(mask, gradient.indices)
+      values = tf.where(mask, gradient.values, tf.zeros_like(gradient.values))
+      return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return tf.where(mask, gradient, tf.zeros_like(gradient))
+
+  def mask_variables(self):
+    """Mask weights and slots inside the step, after an update that may not keep their zeros."""
+
+    def masked(variable, mask):
+      variable.assign(tf.where(mask, variable, tf.zeros_like(variable)))
+
+    def update(strategy):
+      for path, site in self.sites.items():
+        for variable in (site.variable, *self._slots[path]):
+          mask = _tf_variable(self._masks[path])
+          strategy.extended.update(_tf_variable(variable), masked, args=(mask,), group=False)
+
+    tf.distribute.get_replica_context().merge_call(update)
+
+  def keeps_zeros(self):
+    """Whether the optimizer's own update leaves masked weights at 0."""
+    optimizer = type(self._optimizer)
+    constrained = any(site.variable.constraint is not None for site in self.sites.values())
+    of_keras = optimizer.__module__.split(".")[0] in ("keras", "tf_keras")
+    return of_keras and optimizer.__name__ in _KEEPS_ZEROS and not constrained
+
+  def _mask_variable(self, site):
+    ones, name = np.ones(site.shape, bool), f"mask_{site.path.replace('/', '_')}"
+    if _sites.keras_of(self.model) is keras:
+      return keras.Variable(ones, dtype="bool", trainable=False, name=name)
+    return tf.Variable(ones, trainable=False, name=name)
+
+  def _slots_of(self, site):
+    """The optimizer's variables for this weight, from its lists parallel to what it trains."""
+    optimizer = self._optimizer
+    indices = vars(optimizer).get("_trainable_variables_indices") or optimizer._index_dict
+    index = indices[optimizer._var_key(site.variable)]
+    found = []
+    for name, slots in vars(optimizer).items():
+      parallel = isinstance(slots, (list, tuple)) and len(slots) == len(indices)
+      if parallel and name not in ("_variables", "_trainable_variables"):
+        slot = slots[index]
+        if hasattr(slot, "assign") and tuple(slot.shape) == site.shape:
+          found.append(slot)
+    return found
+
+  def _take_over_wrappers(self):
+    """Stop tfmot's wrappers from changing masks while these are held: (wrapper, its schedule)."""
+    wrappers = {id(site.wrapper): site.wrapper for site in self.sites.values() if site.wrapper}
+    schedules = []
+    for wrapper in wrappers.values():
+      schedules.append((wrapper, wrapper.pruning_obj._pruning_schedule))
+      wrapper.pruning_obj._pruning_schedule = _never_due
+      # The wrapper refuses to train before a callback has set its step.
+      wrapper.pruning_step.assign(max(0, int(_sites.value(wrapper.pruning_step))))
+    return schedules
+
+
+def fitting_sites(model, masks):
+  """The sites that `masks` name, in the order of the model.
+
+  Raises:
+    ValueError: a path or shape does not fit, with all the mismatches listed.
+  """
+  known = _sites.sites(model, only=".") | _sites.sites(model)
+  problems = []
+  for path, mask in masks.items():
+    if path not in known:
+      problems.append(f"{path}: no such prunable weight")
+    elif tuple(np.shape(mask)) != known[path].shape:
+      problems.append(f"{path}: mask of shape {np.shape(mask)} for {known[path].shape}")
+  if problems or not masks:
+    raise ValueError(
+      f"The masks do not fit model {model.name!r}: {'; '.join(problems) or 'there are none'}. "
+      f"Its prunable weights are: {', '.join(f'{p} {s.shape}' for p, s in known.items())}."
+    )
+  return {path: site for path, site in known.items() if path in masks}
+
+
+def innermost(model):
+  """The model's optimizer, inside any LossScaleOptimizer: it sees unscaled, finite gradients.
+
+  Raises:
+    ValueError: the model is not compiled.
+    TypeError: the optimizer is one of tf_keras's legacy ones, whose step can't be held.
+  """
+  optimizer = getattr(model, "optimizer", None)
+  if optimizer is None:
+    raise ValueError(
+      f"model {model.name!r} has no optimizer. Call model.compile(...) before its masks are held."
+    )
+  while hasattr(optimizer, "inner_optimizer"):
+    optimizer = optimizer.inner_optimizer
+  if not isinstance(optimizer, (keras.optimizers.Optimizer, tf_keras.optimizers.Optimizer)):
+    raise TypeError(
+      f"optimizer {type(optimizer).__module__}.{type(optimizer).__qualname__} can't hold masks. "
+      "Use the class of this name from keras.optimizers or tf_keras.optimizers, not a legacy one."
+    )
+  return optimizer
+
+
+def released(optimizer):
+  """Release masks that an interrupted training left on `optimizer`."""
+  held = vars(optimizer).get("_held_masks")
+  if held is not None:
+    held.release()
+
+
+def _never_due(_):
+  """A pruning schedule for tfmot's wrappers that never fires."""
+  return tf.constant(False), tf.constant(0.0)
+
+
+def _install(held):
+  """Put the hook around the step of this one optimizer instance."""
+  optimizer, mask_again = held._optimizer, not held.keeps_zeros()
+  if isinstance(optimizer, keras.optimizers.Optimizer):
+    hooks = {
+      "apply": _apply_of_keras(optimizer, held, mask_again),
+      # The hook has aggregated the gradients already.
+      "_all_reduce_sum_gradients": list,
+    }
+  else:
+    hooks = {"apply_gradients": _apply_of_tf_keras(optimizer, held, mask_again)}
+  for name, hook in (hooks | {"_held_masks": held}).items():
+    object.__setattr__(optimizer, name, hook)
+
+
+def _uninstall(optimizer):
+  for name in ("apply", "_all_reduce_sum_gradients", "apply_gradients", "_held_masks"):
+    if name in vars(optimizer):
+      object.__delattr__(optimizer, name)
+
+
+def _apply_of_keras(optimizer, held, mask_again):
+  original, aggregate = optimizer.apply, optimizer._all_reduce_sum_gradients
+
+  def apply(grads, trainable_variables=None):
+    variables = list(trainable_variables or optimizer._trainable_variables)
+    # Aggregated first and once: Keras would clip each replica's gradients before their sum.
+    pairs = aggregate(list(zip(grads, variables, strict=True)))
+    original([held.mask_gradient(gradient, v) for gradient, v in pairs], variables)
+    if mask_again:
+      held.mask_variables()
+
+  return apply
+
+
+def _apply_of_tf_keras(optimizer, held, mask_again):
+  original = optimizer.apply_gradients
+
+  def apply_gradients(grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs):
+    pairs = list(grads_and_vars)
+    if not skip_gradients_aggregation and kwargs.get("experimental_aggregate_gradients", True):
+      pairs = optimizer.aggregate_gradients(pairs)
+    pairs = [(held.mask_gradient(gradient, v), v) for gradient, v in pairs]
+    iterations = original(pairs, name=name, skip_gradients_aggregation=True)
+    if mask_again:
+      held.mask_variables()
+    return iterations
+
+  return apply_gradients
+
+
+def _set_variables(optimizer, variables):
+  """Make `variables` what the optimizer saves and restores."""
+  if isinstance(optimizer, keras.optimizers.Optimizer):
+    # Past Keras's tracker, which would keep the masks for good.
+    object.__setattr__(optimizer, "_variables", variables)
+  else:
+    optimizer._variables = variables
+    if hasattr(optimizer, "_coalesced_children"):  # what tf.train.Checkpoint has cached
+      del optimizer._coalesced_children
+
+
+def _tf_variable(variable):
+  return variable.value if isinstance(variable, keras.Variable) else variable
