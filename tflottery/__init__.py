@@ -1,0 +1,13 @@
+"""tflottery: lottery tickets and sparse training for Keras and TensorFlow."""
+
+from tflottery import callbacks
+from tflottery.site import sites
+from tflottery.tickets.reset import RESETS, reset
+from tflottery.tickets.search import find_ticket
+from tflottery.tickets.ticket import Ticket
+from tflottery.training import hold
+
+capture = Ticket.capture
+__version__ = "0.1.0"
+
+__all__ = ["RESETS", "Ticket", "callbacks", "capture", "find_ticket", "hold", "reset", "sites"]

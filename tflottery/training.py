@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from tflottery import sites as _sites
+from tflottery import site as _sites
 
 # Their update of a weight is 0 where weight, gradient and slots are 0. Any other optimizer's
 # update is masked once more.
@@ -186,7 +186,7 @@ def fitting_sites(model, masks):
   Raises:
     ValueError: a path or shape does not fit, with all the mismatches listed.
   """
-  known = _sites.sites(model, only=".") | _sites.sites(model)
+  known = _sites.candidates(model)
   problems = []
   for path, mask in masks.items():
     if path not in known:

@@ -4,6 +4,7 @@ Figures are plain `matplotlib.figure.Figure` objects; pyplot would keep each one
 a display, which a training machine may not have.
 """
 
+import itertools
 import math
 import statistics
 
@@ -45,10 +46,10 @@ def layers_figure(layers):
     layers: rows of `layers.csv` as `results.read` gives them; none makes empty axes.
   """
   sites = list(dict.fromkeys(row["site"] for row in layers))
-  columns = max(1, min(4, 90 // (max(map(len, sites), default=0) + 8)))
+  columns = max(1, min(4, 78 // (max(map(len, sites), default=0) + 8)))
   axes = _axes(legend_lines=math.ceil(len(sites) / columns))
   for index, site in enumerate(sites):
-    colour = matplotlib.colormaps["viridis"](0.9 * index / max(1, len(sites) - 1))
+    colour = matplotlib.colormaps["viridis"](0.78 * index / max(1, len(sites) - 1))
     kept = by_level([row for row in layers if row["site"] == site], "remaining_percent")
     levels, seeds = list(kept), list(kept.values())
     means = [statistics.fmean(values) for values in seeds]
@@ -56,10 +57,10 @@ def layers_figure(layers):
     lowest, highest = [min(values) for values in seeds], [max(values) for values in seeds]
     axes.fill_between(levels, lowest, highest, color=colour, alpha=0.2, linewidth=0)
   axes.set_yscale("log")
-  axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+  axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
   axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
   axes.yaxis.set_minor_locator(NullLocator())
-  axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+  axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
   axes.set_xlabel("Level")
   axes.set_ylabel("Weights remaining (%)")
   _add_legend(axes, columns=columns)
@@ -83,9 +84,8 @@ def _arms_figure(rows, column, *, name):
 
 def _arm_styles(names):
   """Colour and marker of each arm in `names`; arms without their own go round the other styles."""
-  others = iter([name for name in names if name not in _STYLES])
-  styles = {name: _OTHER_STYLES[i % len(_OTHER_STYLES)] for i, name in enumerate(others)}
-  return {name: _STYLES.get(name) or styles[name] for name in names}
+  others = itertools.cycle(_OTHER_STYLES)
+  return {name: _STYLES[name] if name in _STYLES else next(others) for name in names}
 
 
 def _draw_arm(axes, rows, column, *, color, marker, label):
@@ -110,16 +110,13 @@ def _draw_arm(axes, rows, column, *, color, marker, label):
 
 def _set_remaining_axis(axes, remaining):
   """Make x the weights remaining: log scale, all of them at the left, plain numbers at levels."""
-  remaining = sorted(remaining, reverse=True)
+  remaining = sorted(remaining, reverse=True) or [100]
   axes.set_xscale("log")
   axes.set_xlabel("Weights remaining (%)")
   axes.xaxis.set_minor_locator(NullLocator())
-  if not remaining:
-    axes.set_xlim(100, 1)
-    return
   left, right = remaining[0] * 1.12, remaining[-1] / 1.12
   axes.set_xlim(left, right)
-  ticks = _spaced(remaining, ratio=(left / right) ** (1 / 18))
+  ticks = _spaced(remaining, ratio=(left / right) ** (1 / 12))
   axes.set_xticks(ticks, [percent(tick) for tick in ticks])
 
 
@@ -133,7 +130,7 @@ def _spaced(values, *, ratio):
 
 
 def _axes(*, legend_lines):
-  figure = Figure(figsize=(7.2, 4.1 + 0.2 * legend_lines), dpi=160, layout="constrained")
+  figure = Figure(figsize=(6.2, 3.8 + 0.2 * legend_lines), dpi=160, layout="constrained")
   axes = figure.add_subplot()
   axes.grid(True, color="#e4e4e4", linewidth=0.8)
   axes.set_axisbelow(True)

@@ -14,7 +14,7 @@ _STYLE = """
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --page: #131416; --card: #1c1e21; --text: #e8e8e4; --quiet: #a2a7b0; --line: #35383d;
+    --page: #121212; --card: #1c1c1c; --text: #e8e8e4; --quiet: #a6a8ac; --line: #363636;
     --accent: #f0a35e; --strong: #2c2620;
   }
   /* The curves are drawn on white; this turns their lightness and keeps their hues. */
@@ -35,8 +35,8 @@ h2 { margin: 2.75rem 0 0.75rem; font-size: 1.2rem; }
 .verdict { padding: 1.1rem 1.4rem; border-left: 5px solid var(--accent); }
 .verdict p { margin: 0.55rem 0; }
 .verdict p:first-child { font-size: 1.15rem; font-weight: 600; line-height: 1.4; }
-figure { margin: 0 0 1.25rem; padding: 0.9rem; }
-figure img { display: block; width: 100%; height: auto; }
+figure { margin: 0 0 1.25rem; padding: clamp(0.4rem, 2vw, 1rem); }
+figure img { display: block; width: 100%; max-width: 46rem; height: auto; margin: 0 auto; }
 figcaption, .note { color: var(--quiet); font-size: 0.9rem; }
 figcaption { margin-top: 0.6rem; }
 .scroll { overflow-x: auto; }
@@ -44,6 +44,7 @@ table { width: 100%; border-collapse: collapse; font-size: 0.9rem; }
 th, td { padding: 0.4rem 0.8rem; border-top: 1px solid var(--line); text-align: left; }
 thead th { border-top: 0; color: var(--quiet); font-size: 0.8rem; vertical-align: bottom; }
 tbody th { font-weight: 400; }
+tbody:first-child tr:first-child > * { border-top: 0; }
 td { overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 table:not(.numbers) th { width: 14rem; }
 .numbers td, .numbers tbody th { white-space: nowrap; }
@@ -83,7 +84,8 @@ def element(tag, text, *, kind=None):
 
 def verdict_card(sentences):
   """HTML card of sentences, the first of which stands out."""
-  paragraphs = "".join(element("p", sentence) for sentence in sentences)
+  # A no-break space, lest a line begin with a percent sign.
+  paragraphs = "".join(element("p", text.replace(" %", "\u00a0%")) for text in sentences)
   return f'<section class="card verdict" aria-label="Verdict">{paragraphs}</section>'
 
 
@@ -112,7 +114,9 @@ def table(rows, *, header=(), emphasised=(), kind=None):
     + "</tr>"
     for index, (first, *rest) in enumerate(rows)
   )
-  return f'<div class="scroll"><table{_class(kind)}>{head}<tbody>\n{body}\n</tbody></table></div>'
+  content = f"<table{_class(kind)}>{head}<tbody>\n{body}\n</tbody></table>"
+  # Only what has a tab index can be scrolled with the keys.
+  return f'<div class="scroll" tabindex="0">{content}</div>'
 
 
 def _class(kind):

@@ -130,13 +130,14 @@ def _level_line(group):
 
   arm, level = group[0]["arm"], group[0]["level"]
   accuracy = [100 * row["early_stop_test_accuracy"] for row in group]
+  spread = results.deviation(accuracy)
   return (
     "dense network" if arm == "ticket" and level == 0 else results.label(arm),
     str(level),
     results.percent(mean("remaining_percent")),
     f"{mean('early_stop_step'):,.0f}",
-    f"{statistics.fmean(accuracy):.2f} ± {results.deviation(accuracy):.2f}",
-    f"{min(accuracy):.2f} to {max(accuracy):.2f}",
+    f"{statistics.fmean(accuracy):.2f}" + (f" ± {spread:.2f}" if len(group) > 1 else ""),
+    f"{min(accuracy):.2f} to {max(accuracy):.2f}" if len(group) > 1 else "one seed",
     f"{100 * mean('final_test_accuracy'):.2f}",
     str(len(group)),
   )

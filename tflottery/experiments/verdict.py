@@ -133,7 +133,7 @@ def _control(rows, arm, remaining):
     for level in control
     if level in ticket
   }
-  name = label(arm).capitalize()
+  name = label(arm)[:1].upper() + label(arm)[1:]
   if not gaps:
     return f"{name} shares no level with the ticket yet."
   sparsest = min(gaps, key=remaining.get)

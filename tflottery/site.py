@@ -117,6 +117,11 @@ def sites(model, *, only=None, exclude=None, policy=None):
   return found
 
 
+def candidates(model):
+  """Everything that can be a site: what is chosen by default and what `only` can name."""
+  return _wrapped(model) or _plain(model, by_name=False)
+
+
 def matching(patterns, paths, *, argument, available=None):
   """The set of paths in which any of the patterns is found.
 

@@ -1,0 +1,119 @@
+"""One level of iterative magnitude pruning: trained weights and masks in, masks out.
+
+Frankle & Carbin, The Lottery Ticket Hypothesis, ICLR 2019, arXiv:1803.03635, section 2; over the
+whole network as in Frankle et al. 2020, arXiv:1912.05671.
+
+Departs: exact counts, where the authors' code removes one weight more (an off-by-one at its
+threshold) and all that tie with it.
+"""
+
+import numpy as np
+
+from tflottery import masks as _masks
+from tflottery import site as _sites
+
+SCOPES = ("layer", "global")
+
+
+def site_rates(paths, rate, rates=None):
+  """The rate of each site: `rates` gives others than `rate` by pattern, the last match counts.
+
+  Raises:
+    ValueError: a rate is outside [0, 1), or a pattern matches nothing.
+
+  >>> site_rates(["fc1/kernel", "output/kernel"], 0.2, {"output": 0.1})
+  {'fc1/kernel': 0.2, 'output/kernel': 0.1}
+  """
+  named = {"rate": rate} | {f"rates[{pattern!r}]": r for pattern, r in (rates or {}).items()}
+  for name, number in named.items():
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1:
+      raise ValueError(
+        f"{name}={number!r} is out of range: it is the share of the remaining weights that a level "
+        "removes, at least 0 and below 1."
+      )
+  found = dict.fromkeys(paths, rate)
+  for pattern, number in (rates or {}).items():
+    for path in _sites.matching(pattern, paths, argument="rates"):
+      found[path] = number
+  if not any(found.values()):
+    raise ValueError(f"rate={rate!r} and rates={rates!r} remove nothing. Give a rate above 0.")
+  return found
+
+
+def check(sizes, rates, *, levels, scope, one_shot=False):
+  """Refuse, before any training, levels that would empty a layer.
+
+  Args:
+    sizes: dict from site path to its number of weights.
+    rates: dict from site path to its rate, from `site_rates`.
+
+  Raises:
+    ValueError: the level and the layer are named.
+  """
+  if isinstance(levels, bool) or not isinstance(levels, int) or levels < 0:
+    raise ValueError(f"levels={levels!r} is out of range: a whole number of rounds, 0 or more.")
+  if scope not in SCOPES:
+    raise ValueError(f"scope={scope!r} is unknown. Choose one of {SCOPES}.")
+  uneven = {r for r in rates.values() if r} != {max(rates.values())}
+  if scope == "global" and uneven:
+    raise ValueError(
+      f"rates={rates!r} differ, but scope='global' ranks all weights together. Use scope='layer', "
+      "or leave a layer dense with a rate of 0."
+    )
+  pools = {p: (n, rates[p], 1) for p, n in sizes.items()}
+  if scope == "global":
+    ranked = [n for p, n in sizes.items() if rates[p]]
+    pools = {"the network": (sum(ranked), max(rates.values()), len(ranked))}
+  for name, (size, rate, least) in pools.items():
+    kept = size
+    for level in range(1, levels + 1):
+      kept = round(size * (1 - rate) ** level) if one_shot else round(kept * (1 - rate))
+      if kept < least:
+        raise ValueError(
+          f"levels={levels}: level {level} would leave {kept} of {size} weights in {name} at "
+          f"rate={rate}, fewer than one in a layer. Ask for at most {level - 1} levels, or give "
+          "this layer a smaller rate in rates=."
+        )
+
+
+def prune(weights, masks, *, rates, scope="layer"):
+  """Remove a share of the remaining weights, the smallest in magnitude.
+
+  Args:
+    weights: dict from path to array, the trained weights.
+    masks: dict from site path to bool array; what is masked stays masked.
+    rates: dict from site path to the share of its remaining weights to remove.
+    scope: "layer" ranks each layer by itself; "global" ranks together all sites with a rate above
+      0, and the others stay as they are.
+
+  Returns:
+    Masks with exactly `max(1, round((1 - rate) * remaining))` weights per ranking. Of equal
+    magnitudes those of the higher index go first.
+
+  Raises:
+    ValueError: a weight is not finite, or a layer would lose its last weight.
+
+  >>> weights = {"fc/kernel": np.array([0.1, -4.0, 0.3, 2.0])}
+  >>> prune(weights, {"fc/kernel": np.ones(4, bool)}, rates={"fc/kernel": 0.5})["fc/kernel"].tolist()
+  [False, True, False, True]
+  """
+  for path in masks:
+    if not np.isfinite(weights[path]).all():
+      raise ValueError(f"{path} holds weights that are not finite: the training diverged.")
+  scores = {p: np.where(m, np.abs(weights[p]), -np.inf) for p, m in masks.items()}
+  remaining = {p: int(np.count_nonzero(m)) for p, m in masks.items()}
+  if scope == "layer":
+    return {
+      p: _masks.keep_top(score, _masks.kept_count(remaining[p], rates[p])).numpy()
+      for p, score in scores.items()
+    }
+  ranked = {p: score for p, score in scores.items() if rates[p]}
+  count = _masks.kept_count(sum(remaining[p] for p in ranked), max(rates.values()))
+  kept = {p: m.numpy() for p, m in _masks.keep_top_jointly(ranked, count).items()}
+  empty = [p for p, m in kept.items() if not m.any()]
+  if empty:
+    raise ValueError(
+      f"scope='global' would leave no weight in {', '.join(empty)}. Ask for fewer levels, use "
+      "scope='layer', or leave that layer dense with a rate of 0 in rates=."
+    )
+  return masks | kept

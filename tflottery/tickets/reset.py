@@ -1,0 +1,111 @@
+"""Resets: the weights that a pruned network starts from, as functions of what it was before.
+
+Each takes (initial, final, mask) of one site, arrays of the weight's shape, and returns the new
+start weights; what is masked does not matter. Sources: Frankle & Carbin 2019, arXiv:1803.03635
+(rewind, reinit); Zhou et al. 2019, arXiv:1905.01067, section 4.1 (resample as "reinit", reshuffle,
+constant, and the signs).
+
+Departs: `reinit` draws from the layer's own initializer; the authors of 1905.01067 permute the
+layer's initial values under that name, which is `resample` here, drawn with replacement.
+"""
+
+import numpy as np
+
+from tflottery import site as _sites
+
+
+def rewind(initial, final, mask):
+  """The initial weights (of step 0, or of the step rewound to).
+
+  >>> rewind(np.array([1.0, -2.0]), np.array([5.0, 6.0]), np.array([True, False])).tolist()
+  [1.0, -2.0]
+  """
+  return initial
+
+
+def reinit(initial, final, mask, *, rng, initializer):
+  """A fresh draw from the layer's own initializer."""
+  config = initializer.get_config()
+  if "seed" in config:  # the layer's own object would return the very same values once more
+    config["seed"] = int(rng.integers(2**31 - 1))
+  draw = type(initializer).from_config(config)(initial.shape, dtype="float32")
+  return np.asarray(draw).astype(initial.dtype)
+
+
+def resample(initial, final, mask, *, rng):
+  """Values drawn with replacement from all the layer's initial values."""
+  return rng.choice(initial.ravel(), initial.shape)
+
+
+def reshuffle(initial, final, mask, *, rng):
+  """The surviving initial values, permuted among themselves within the layer."""
+  result = initial.copy()
+  result[mask] = rng.permutation(initial[mask])
+  return result
+
+
+def constant(initial, final, mask, *, rng):
+  """Plus or minus the standard deviation of the layer's initial values, signs at random."""
+  signs = rng.integers(0, 2, initial.shape) * 2 - 1
+  return (signs * initial.std()).astype(initial.dtype)
+
+
+RESETS = {
+  "rewind": rewind,
+  "reinit": reinit,
+  "resample": resample,
+  "reshuffle": reshuffle,
+  "constant": constant,
+}
+
+
+def keep_signs(weights, initial):
+  """`weights` with the signs of the initial weights; 0 where those are 0.
+
+  >>> keep_signs(np.array([3.0, 4.0]), np.array([-0.1, 0.2])).tolist()
+  [-3.0, 4.0]
+  """
+  return np.abs(weights) * np.sign(initial)
+
+
+def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=None):
+  """Reset every site of a network; all other weights return to their initial values.
+
+  Args:
+    how: a name in `RESETS`.
+    initial: dict from path to array, every weight of the network at the start.
+    final: dict from path to array, the same after training.
+    masks: dict from site path to bool array.
+    seed: int or sequence of ints; site i draws from (seed, i).
+    keep_sign: True carries the signs of the initial weights over.
+    initializers: dict from site path to initializer, needed by "reinit"; see `initializers_of`.
+
+  Returns:
+    A dict like `initial`.
+
+  Raises:
+    ValueError: `how` is unknown, or "reinit" lacks an initializer.
+  """
+  if how not in RESETS:
+    raise ValueError(f"how={how!r} is not a reset. Choose one of {', '.join(RESETS)}.")
+  result = dict(initial)
+  for index, (path, mask) in enumerate(masks.items()):
+    options = {}
+    if how != "rewind":
+      options["rng"] = np.random.default_rng([*np.atleast_1d(seed), index])
+    if how == "reinit":
+      options["initializer"] = (initializers or {}).get(path)
+      if not hasattr(options["initializer"], "get_config"):
+        raise ValueError(
+          f"how='reinit' needs the initializer of {path}, and its layer declares none. "
+          "Use 'resample', which draws from the layer's initial values."
+        )
+    weights = RESETS[how](initial[path], final[path], mask, **options)
+    result[path] = keep_signs(weights, initial[path]) if keep_sign else weights
+  return result
+
+
+def initializers_of(model):
+  """Dict from site path to the initializer that its layer declares, where it declares one."""
+  found = {path: site.initializer for path, site in _sites.candidates(model).items()}
+  return {path: initializer for path, initializer in found.items() if initializer is not None}

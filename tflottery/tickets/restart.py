@@ -1,0 +1,77 @@
+"""Restart: put a compiled model into the state from which a ticket is trained."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tflottery import schedules, training
+from tflottery import site as _sites
+
+
+class Restart:
+  """Trains many tickets with one compiled model, whose train function is traced only once.
+
+  A call makes the training that follows a pure function of its arguments: weights and statistics
+  are those given, the masks are held, the optimizer is as fresh as after `compile`, the
+  learning-rate schedule goes on from `step`, random generators (dropout) start from `seed`.
+
+  Args:
+    model: a built and compiled model of either Keras. Its masks are held until `release`.
+    sites: dict of the sites, for instance from `tflottery.sites`.
+  """
+
+  def __init__(self, model, sites):
+    self.model = model
+    self._weights = _sites.weights(model)
+    self._optimizer = training.innermost(model)
+    with model.distribute_strategy.scope():
+      model.optimizer.build(model.trainable_variables)
+      self._offset = tf.Variable(0, dtype=tf.int64, trainable=False)
+    self._state = _optimizer_variables(model.optimizer)
+    self._fresh = [_sites.value(variable) for variable in self._state]
+    self._schedule = self._optimizer._learning_rate
+    if schedules.is_schedule(self._schedule):
+      self._optimizer._learning_rate = schedules.later(self._schedule, self._offset)
+    self.held = training.hold(model, {path: np.ones(s.shape, bool) for path, s in sites.items()})
+
+  def __call__(self, weights, masks, *, step=0, seed=0):
+    for path, variable in self._weights.items():
+      variable.assign(weights[path])
+    for variable, value in zip(self._state, self._fresh, strict=True):
+      variable.assign(value)
+    self._offset.assign(step)
+    self.held.assign(masks)
+    self._reseed(seed)
+
+  def weights(self):
+    """Every weight of the model: dict from path to array."""
+    return {path: _sites.value(variable) for path, variable in self._weights.items()}
+
+  def release(self):
+    """Leave a plain Keras model behind."""
+    self.held.release()
+    self._optimizer._learning_rate = self._schedule
+
+  def _reseed(self, seed):
+    draws = np.random.SeedSequence(seed)
+    keras.utils.set_random_seed(int(draws.generate_state(1)[0]))
+    if _sites.keras_of(self.model) is keras:
+      states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
+      for variable, draw in zip(states, draws.spawn(len(states)), strict=True):
+        variable.assign(draw.generate_state(2))
+    elif any(hasattr(layer, "_random_generator") for layer in self.model._flatten_layers()):
+      # The state of tf_keras's random operations lives in the traced function: trace it again.
+      self.model.train_function = None
+
+
+def _optimizer_variables(optimizer):
+  """Everything that training changes in the optimizer and in those inside it, each once."""
+  found = {}
+  while optimizer is not None:
+    variables = optimizer.variables
+    listed = list(variables() if callable(variables) else variables)
+    rate = getattr(optimizer, "_learning_rate", None)  # tf_keras does not list it
+    for variable in listed + ([rate] if hasattr(rate, "assign") else []):
+      found[id(variable)] = variable
+    optimizer = getattr(optimizer, "inner_optimizer", None)
+  return list(found.values())

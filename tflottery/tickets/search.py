@@ -1,0 +1,198 @@
+"""The search for a winning ticket: train, prune, reset, and again.
+
+Frankle & Carbin, ICLR 2019, arXiv:1803.03635; rewinding to step k from Frankle et al., Stabilizing
+the Lottery Ticket Hypothesis, arXiv:1903.01611, and Linear Mode Connectivity, ICML 2020,
+arXiv:1912.05671; learning-rate rewinding from Renda et al., ICLR 2020, arXiv:2003.02389.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tflottery import masks as _masks
+from tflottery import schedules
+from tflottery import site as _sites
+from tflottery.tickets import prune
+from tflottery.tickets.restart import Restart
+from tflottery.tickets.ticket import Ticket
+
+# What the next level starts from: (its weights, the step that its learning rate stands at).
+STARTS = {
+  "rewind": lambda rewound, final, k, end: (rewound, k),
+  "continue": lambda rewound, final, k, end: (final, end),
+  "rewind_learning_rate": lambda rewound, final, k, end: (final, k),
+}
+
+
+def find_ticket(
+  build_model,
+  train,
+  validation=None,
+  *,
+  levels,
+  rate=0.2,
+  rates=None,
+  scope="layer",
+  one_shot=False,
+  rewind_to="init",
+  start="rewind",
+  epochs=None,
+  steps=None,
+  batch_size=32,
+  seed=0,
+  only=None,
+  exclude=None,
+  policy=None,
+  callbacks=(),
+  verbose=1,
+):
+  """Find a lottery ticket by iterative magnitude pruning.
+
+  The dense network is trained to the end; then each level removes a share of the remaining weights,
+  puts the survivors back to their values of step k with fresh optimizer slots, and trains them for
+  the rest of the steps, the learning-rate schedule going on from k.
+
+  Args:
+    build_model: function without arguments that returns a compiled model of either Keras.
+    train: `tf.data.Dataset` of (inputs, targets) batches, one epoch long, or a pair of arrays.
+    validation: the same, evaluated after every epoch; None evaluates nothing.
+    levels: number of prune-and-train rounds after the dense training, 0 or more.
+    rate: share of the *remaining* weights that a level removes, in [0, 1).
+    rates: dict from pattern (regular expression on paths) to another rate, for instance
+      `{"output": 0.1}` for the paper's half rate in the output layer; the last match counts.
+    scope: "layer" ranks each layer by itself, "global" all together.
+    one_shot: True prunes every level's masks at once from the trained dense network.
+    rewind_to: k, as 'init', '500it' or '2ep'.
+    start: "rewind" (Frankle et al.); "continue" trains on from the final weights, at the final
+      learning rate; "rewind_learning_rate" keeps the final weights and rewinds the schedule alone.
+    epochs, steps: length of the dense training; give exactly one.
+    batch_size: for arrays; they are shuffled from `seed`.
+    seed: of initialisation and data order; recorded in the ticket.
+    only, exclude, policy: choose the sites, see `tflottery.sites`.
+    callbacks: passed on to every `fit`.
+    verbose: 0 is silent, 1 prints a line per level, 2 Keras's progress as well.
+
+  Returns:
+    The `Ticket` of the last level: masks, and the weights to start its training from. Its metadata
+    hold the history of the levels: sparsity and final metrics.
+
+  Raises:
+    ValueError, TypeError: an argument is out of range or does not fit the model, before training;
+      a level would empty a layer.
+
+  >>> import keras
+  >>> def build_model():
+  ...   model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
+  ...   model.compile("sgd", "mse")
+  ...   return model
+  >>> data = np.ones((64, 4), "float32"), np.ones((64, 5), "float32")
+  >>> find_ticket(build_model, data, levels=2, rate=0.5, epochs=1, verbose=0)
+  Ticket(level=2, 5 of 20 weights remain (25 %))
+    fc/kernel  (4, 5)              25.00 %
+  """
+  if start not in STARTS:
+    raise ValueError(f"start={start!r} is unknown. Choose one of {', '.join(STARTS)}.")
+  keras.utils.set_random_seed(seed)
+  model = build_model()
+  sites = _sites.sites(model, only=only, exclude=exclude, policy=policy)
+  site_rates = prune.site_rates(list(sites), rate, rates)
+  sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
+  prune.check(sizes, site_rates, levels=levels, scope=scope, one_shot=one_shot)
+  data = _dataset(train, batch_size, seed)
+  end, k = _lengths(data, epochs, steps, rewind_to)
+  fit = _Fit(model, data, _dataset(validation, batch_size, None), callbacks, verbose)
+  restart = Restart(model, sites)
+  try:
+    masks = {path: np.ones(site.shape, bool) for path, site in sites.items()}
+    initial = restart.weights()
+    restart(initial, masks, seed=[seed, 0])
+    fit(0, k)
+    rewound = restart.weights()
+    history = [_report(0, masks, fit(k, end), verbose)]
+    dense = final = restart.weights()
+    begin = rewound
+    for level in range(1, levels + 1):
+      if one_shot:
+        shot = {path: 1 - (1 - r) ** level for path, r in site_rates.items()}
+        every = {path: np.ones_like(mask) for path, mask in masks.items()}
+        masks = prune.prune(dense, every, rates=shot, scope=scope)
+      else:
+        masks = prune.prune(final, masks, rates=site_rates, scope=scope)
+      begin, position = STARTS[start](rewound, final, k, end)
+      restart(begin, masks, step=position, seed=[seed, level])
+      history.append(_report(level, masks, fit(k, end), verbose))
+      final = restart.weights()
+  finally:
+    restart.release()
+  origin = {"rewind_to": k, "steps": end, "start": start, "seed": seed, "history": history}
+  return Ticket(masks, begin, levels, origin)
+
+
+class _Fit:
+  """Trains steps [start, stop) of a training, epoch by epoch as `fit` counts them."""
+
+  def __init__(self, model, train, validation, callbacks, verbose):
+    self._model, self._train, self._length = model, train, int(train.cardinality())
+    self._options = {
+      "validation_data": validation,
+      "callbacks": list(callbacks),
+      "verbose": 2 if verbose > 1 else 0,
+    }
+
+  def __call__(self, start, stop):
+    """Returns the last metrics as floats, {} where no step was trained."""
+    logs = {}
+    for first, last in self._pieces(start, stop):
+      epoch, begin = divmod(first, self._length)
+      whole, rest = divmod(last - first, self._length)
+      data = self._train if not (begin or rest) else self._train.skip(begin).take(last - first)
+      logs = self._model.fit(
+        data, initial_epoch=epoch, epochs=epoch + max(whole, 1), **self._options
+      ).history
+    return {name: float(values[-1]) for name, values in logs.items()}
+
+  def _pieces(self, start, stop):
+    """[start, stop) cut where a whole epoch begins or the last one ends."""
+    first = min(-(-start // self._length) * self._length, stop)
+    last = max(stop // self._length * self._length, first)
+    cuts = [start, first, last, stop]
+    return [(a, b) for a, b in itertools.pairwise(cuts) if a < b]
+
+
+def _dataset(data, batch_size, seed):
+  """Batches; arrays are cut into them, shuffled where a seed is given."""
+  if data is None or isinstance(data, tf.data.Dataset):
+    return data
+  inputs, _ = data
+  dataset = tf.data.Dataset.from_tensor_slices(tuple(data))
+  if seed is not None:
+    dataset = dataset.shuffle(len(inputs), seed=seed)
+  return dataset.batch(batch_size)
+
+
+def _lengths(train, epochs, steps, rewind_to):
+  """(steps of the dense training, step rewound to)."""
+  if (epochs is None) == (steps is None):
+    raise ValueError(f"Give exactly one of epochs and steps. Received: {epochs=}, {steps=}.")
+  length = int(train.cardinality())
+  if length <= 0:
+    raise ValueError(
+      "train has no known number of batches. Give a dataset of one epoch, without repeat(), and "
+      "state its length with tf.data.experimental.assert_cardinality where it is unknown."
+    )
+  asked = f"{epochs}ep" if steps is None else steps
+  end = schedules.steps(asked, length, argument="epochs" if steps is None else "steps")
+  k = schedules.steps(rewind_to, length, argument="rewind_to")
+  if not 0 <= k < end:
+    raise ValueError(f"rewind_to={rewind_to!r} is step {k}: not before the last of {end} steps.")
+  return end, k
+
+
+def _report(level, masks, logs, verbose):
+  share = _masks.sparsity(masks)
+  if verbose:
+    metrics = "".join(f", {name} {value:.4f}" for name, value in logs.items())
+    print(f"level {level}: {100 * (1 - share):.4g} % of the weights remain{metrics}", flush=True)
+  return {"level": level, "sparsity": share} | logs
