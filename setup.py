@@ -15,12 +15,15 @@ setup(
   packages=find_packages(include=["tflottery", "tflottery.*"]),
   install_requires=[
     "absl-py>=1.4",  # tensorflow-model-optimization 0.8 holds it to 1.x; 2.x works as well
+    "importlib_resources>=5",  # tensorflow-datasets 4.9 imports it without requiring it
     "keras>=3.10,<4",
     "matplotlib>=3.8",
     "ml_collections>=1.0",
     "numpy>=1.26",
+    "requests>=2.28",
     "safetensors>=0.4.3",
     "scikit-learn>=1.4",
+    "tensorboard>=2.19",
     "tensorflow>=2.20,<2.22",
     "tensorflow-datasets>=4.9.9",
     "tensorflow-model-optimization>=0.8.1,<0.9",

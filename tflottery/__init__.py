@@ -4,10 +4,8 @@ from tflottery import callbacks
 from tflottery.site import sites
 from tflottery.tickets.reset import RESETS, reset
 from tflottery.tickets.search import find_ticket
-from tflottery.tickets.ticket import Ticket
+from tflottery.tickets.ticket import Ticket, capture
 from tflottery.training import hold
 
-capture = Ticket.capture
 __version__ = "0.1.0"
-
 __all__ = ["RESETS", "Ticket", "callbacks", "capture", "find_ticket", "hold", "reset", "sites"]

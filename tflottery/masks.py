@@ -77,6 +77,41 @@ def keep_top_jointly(scores, count):
   return {path: tf.reshape(part, shapes[path]) for path, part in zip(shapes, parts, strict=True)}
 
 
+def shuffled(masks, *, seed, scope="layer"):
+  """Random masks with the counts of `masks`: the control of random sparsity.
+
+  Args:
+    masks: dict from path to bool array.
+    seed: int or sequence of ints; site i draws from (seed, i).
+    scope: "layer" keeps each layer's count, "global" only the network's.
+
+  Raises:
+    ValueError: a global shuffle left a layer without any weight.
+
+  >>> masks = {"a": np.array([True, False, False, False])}
+  >>> int(shuffled(masks, seed=3)["a"].sum())
+  1
+  """
+  if scope == "layer":
+    rngs = [np.random.default_rng([*np.atleast_1d(seed), i]) for i in range(len(masks))]
+    return {
+      path: rng.permutation(mask.ravel()).reshape(mask.shape)
+      for rng, (path, mask) in zip(rngs, masks.items(), strict=True)
+    }
+  joint = np.concatenate([mask.ravel() for mask in masks.values()])
+  joint = np.random.default_rng([*np.atleast_1d(seed), 0]).permutation(joint)
+  ends = np.cumsum([mask.size for mask in masks.values()])[:-1]
+  parts = zip(masks.items(), np.split(joint, ends), strict=True)
+  found = {path: part.reshape(mask.shape) for (path, mask), part in parts}
+  empty = [path for path, mask in found.items() if not mask.any()]
+  if empty:
+    raise ValueError(
+      f"seed={seed!r}: a shuffle over the network left no weight in {', '.join(empty)}. Use "
+      "scope='layer', another seed, or fewer levels."
+    )
+  return found
+
+
 def sparsity(masks):
   """Share of the weights under `masks` that are masked, in [0, 1].
 

@@ -57,9 +57,12 @@ def later(schedule, offset):
     schedule: a `LearningRateSchedule` of either Keras.
     offset: int64 scalar variable, in steps.
   """
-  base = next(b for b in _SCHEDULES if isinstance(schedule, b))
-  members = {
-    "__call__": lambda _, step: schedule(tf.cast(step, tf.int64) + offset),
-    "get_config": lambda _: schedule.get_config(),
-  }
-  return type("Later", (base,), members)()
+  k = keras if isinstance(schedule, _SCHEDULES[0]) else tf_keras
+  return from_function(k, lambda step: schedule(tf.cast(step, tf.int64) + offset))
+
+
+def from_function(k, rate):
+  """A `LearningRateSchedule` of the Keras `k` from a function of the step; it can't be saved."""
+  base = k.optimizers.schedules.LearningRateSchedule
+  members = {"__call__": lambda _, step: rate(step), "get_config": lambda _: {}}
+  return type("FromFunction", (base,), members)()

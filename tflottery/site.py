@@ -208,7 +208,10 @@ def _wrapped(model):
 
 def _plain(model, *, by_name):
   owners = {
-    id(variable): layer for _, layer, _ in _layers(model) for variable in _own(layer, "trainable")
+    id(variable): layer
+    for _, layer, _ in _layers(model)
+    if layer.trainable  # in tf_keras the weights of a frozen layer still call themselves trainable
+    for variable in _own(layer, "trainable")
   }
   found = {}
   for path, variable in weights(model).items():

@@ -12,10 +12,10 @@ import tf_keras
 from tflottery import site as _sites
 
 # Their update of a weight is 0 where weight, gradient and slots are 0. Any other optimizer's
-# update is masked once more.
+# update is masked once more (Ftrl's is 0 / 0).
 _KEEPS_ZEROS = {
-  "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion", "Nadam",
-  "RMSprop", "SGD",
+  "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop",
+  "SGD",
 }  # fmt: skip
 
 
@@ -91,6 +91,12 @@ class HeldMasks:
   def assign(self, masks):
     """Change the masks between steps: weights and slots at newly masked places become 0."""
     fitting_sites(self.model, masks)
+    strange = [path for path in masks if path not in self._masks]
+    if strange:
+      raise ValueError(
+        f"masks name {', '.join(strange)}, held are only {', '.join(self._masks)}. Release these "
+        "masks and hold all of them, with True everywhere for a weight that is dense as yet."
+      )
     for path, mask in masks.items():
       self._masks[path].assign(np.asarray(mask, bool))
     self.enforce()

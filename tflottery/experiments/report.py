@@ -3,9 +3,9 @@
 import datetime
 import io
 import json
-import os
 import statistics
 
+from tflottery import files
 from tflottery.analysis import plots, results
 from tflottery.experiments import page
 from tflottery.experiments.verdict import verdict
@@ -57,8 +57,8 @@ def write(workdir):
   }
   images = {name: _png(figure) for name, figure in figures.items()}
   for name, image in images.items():
-    _replace(workdir / name, image)
-  _replace(workdir / "report.html", _html(rows, config, images).encode("utf-8"))
+    files.write(workdir / name, image)
+  files.write(workdir / "report.html", _html(rows, config, images))
 
 
 def _png(figure):
@@ -66,12 +66,6 @@ def _png(figure):
   # Without the name of the software the same rows make the same bytes.
   figure.savefig(buffer, format="png", metadata={"Software": None})
   return buffer.getvalue()
-
-
-def _replace(path, data):
-  beside = path.with_name(path.name + ".part")
-  beside.write_bytes(data)
-  os.replace(beside, path)
 
 
 def _html(rows, config, images):

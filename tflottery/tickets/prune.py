@@ -15,6 +15,23 @@ from tflottery import site as _sites
 SCOPES = ("layer", "global")
 
 
+def check_rates(rate, rates=None):
+  """Refuse a rate outside [0, 1), by its name.
+
+  Raises:
+    ValueError: it is out of range, or none removes anything.
+  """
+  named = {"rate": rate} | {f"rates[{pattern!r}]": r for pattern, r in (rates or {}).items()}
+  for name, number in named.items():
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1:
+      raise ValueError(
+        f"{name}={number!r} is out of range: it is the share of the remaining weights that a level "
+        "removes, at least 0 and below 1."
+      )
+  if not any(named.values()):
+    raise ValueError(f"rate={rate!r} and rates={rates!r} remove nothing. Give a rate above 0.")
+
+
 def site_rates(paths, rate, rates=None):
   """The rate of each site: `rates` gives others than `rate` by pattern, the last match counts.
 
@@ -24,13 +41,7 @@ def site_rates(paths, rate, rates=None):
   >>> site_rates(["fc1/kernel", "output/kernel"], 0.2, {"output": 0.1})
   {'fc1/kernel': 0.2, 'output/kernel': 0.1}
   """
-  named = {"rate": rate} | {f"rates[{pattern!r}]": r for pattern, r in (rates or {}).items()}
-  for name, number in named.items():
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1:
-      raise ValueError(
-        f"{name}={number!r} is out of range: it is the share of the remaining weights that a level "
-        "removes, at least 0 and below 1."
-      )
+  check_rates(rate, rates)
   found = dict.fromkeys(paths, rate)
   for pattern, number in (rates or {}).items():
     for path in _sites.matching(pattern, paths, argument="rates"):
@@ -38,6 +49,15 @@ def site_rates(paths, rate, rates=None):
   if not any(found.values()):
     raise ValueError(f"rate={rate!r} and rates={rates!r} remove nothing. Give a rate above 0.")
   return found
+
+
+def one_shot_rates(rates, level):
+  """The rates that take a dense network to the size of `level` at once.
+
+  >>> one_shot_rates({"fc/kernel": 0.5}, 3)
+  {'fc/kernel': 0.875}
+  """
+  return {path: 1 - (1 - rate) ** level for path, rate in rates.items()}
 
 
 def check(sizes, rates, *, levels, scope, one_shot=False):

@@ -74,7 +74,8 @@ def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=N
   Args:
     how: a name in `RESETS`.
     initial: dict from path to array, every weight of the network at the start.
-    final: dict from path to array, the same after training.
+    final: dict from path to array, the same after training; None where it is not known, which
+      suits every reset of today.
     masks: dict from site path to bool array.
     seed: int or sequence of ints; site i draws from (seed, i).
     keep_sign: True carries the signs of the initial weights over.
@@ -100,7 +101,8 @@ def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=N
           f"how='reinit' needs the initializer of {path}, and its layer declares none. "
           "Use 'resample', which draws from the layer's initial values."
         )
-    weights = RESETS[how](initial[path], final[path], mask, **options)
+    trained = None if final is None else final[path]
+    weights = RESETS[how](initial[path], trained, mask, **options)
     result[path] = keep_signs(weights, initial[path]) if keep_sign else weights
   return result
 

@@ -35,13 +35,17 @@ class Restart:
     self.held = training.hold(model, {path: np.ones(s.shape, bool) for path, s in sites.items()})
 
   def __call__(self, weights, masks, *, step=0, seed=0):
-    for path, variable in self._weights.items():
-      variable.assign(weights[path])
+    self.assign_weights(weights)
     for variable, value in zip(self._state, self._fresh, strict=True):
       variable.assign(value)
     self._offset.assign(step)
     self.held.assign(masks)
     self._reseed(seed)
+
+  def assign_weights(self, weights):
+    """Put weights into the model, and nothing else."""
+    for path, variable in self._weights.items():
+      variable.assign(weights[path])
 
   def weights(self):
     """Every weight of the model: dict from path to array."""

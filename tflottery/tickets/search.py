@@ -105,7 +105,7 @@ def find_ticket(
   fit = _Fit(model, data, _dataset(validation, batch_size, None), callbacks, verbose)
   restart = Restart(model, sites)
   try:
-    masks = {path: np.ones(site.shape, bool) for path, site in sites.items()}
+    masks = every = {path: np.ones(site.shape, bool) for path, site in sites.items()}
     initial = restart.weights()
     restart(initial, masks, seed=[seed, 0])
     fit(0, k)
@@ -115,8 +115,7 @@ def find_ticket(
     begin = rewound
     for level in range(1, levels + 1):
       if one_shot:
-        shot = {path: 1 - (1 - r) ** level for path, r in site_rates.items()}
-        every = {path: np.ones_like(mask) for path, mask in masks.items()}
+        shot = prune.one_shot_rates(site_rates, level)
         masks = prune.prune(dense, every, rates=shot, scope=scope)
       else:
         masks = prune.prune(final, masks, rates=site_rates, scope=scope)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tflottery import callbacks, training
+from tflottery import callbacks, files, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
 
@@ -117,7 +116,6 @@ class Ticket:
     The file is in the safetensors format: `mask/<site>` holds the mask's bits, eight to a byte in
     C order, `weight/<path>` the start weights. Equal tickets give equal bytes.
     """
-    path = pathlib.Path(path)
     tensors = {f"mask/{p}": np.packbits(mask) for p, mask in self.masks.items()}
     tensors |= {f"weight/{p}": _storable(w) for p, w in self.weights.items()}
     header = {
@@ -130,13 +128,7 @@ class Ticket:
     }
     # One key: safetensors writes several in no fixed order.
     text = {"tflottery_ticket": json.dumps(header, sort_keys=True)}
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-      beside.write_bytes(safetensors.numpy.save(tensors, metadata=text))
-      os.replace(beside, path)
-    finally:
-      beside.unlink(missing_ok=True)
+    files.write(path, safetensors.numpy.save(tensors, metadata=text))
 
   @classmethod
   def load(cls, path):
@@ -193,6 +185,9 @@ class Ticket:
         f"{'; '.join(problems)}."
       )
     return names
+
+
+capture = Ticket.capture
 
 
 class _LaterFormatError(ValueError):

@@ -1,0 +1,171 @@
+"""Image classification data sets, in memory."""
+
+import contextlib
+import dataclasses
+import difflib
+import io
+import math
+import os
+import tempfile
+
+import numpy as np
+import requests
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tflottery.experiments import digits as _digits
+
+_LIMIT_BYTES = 4 * 10**9
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+  """Examples in memory: images uint8 [n, height, width, channels] and labels int32 [n]."""
+
+  images: np.ndarray
+  labels: np.ndarray
+
+  def __len__(self):
+    return len(self.labels)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+  """A data set cut into train, validation and test.
+
+  Attributes:
+    classes: number of labels.
+    image_shape: (height, width, channels).
+  """
+
+  name: str
+  train: Split
+  validation: Split
+  test: Split
+  classes: int
+  image_shape: tuple[int, int, int]
+
+
+def load(name, *, data_dir=None, validation=None):
+  """Load an image classification data set through TensorFlow Datasets.
+
+  Args:
+    name: a TensorFlow Datasets name with "image" and "label" features, or "digits", which needs no
+      network and writes nothing.
+    data_dir: where data sets are prepared; None: the environment variable TFDS_DATA_DIR, else
+      TensorFlow Datasets' own default.
+    validation: number of examples held out from the end of the training split, 0 for none; None:
+      5,000, or a tenth of a training split of fewer than 50,000.
+
+  Returns:
+    A `Dataset`. Its test split is the data set's "validation" where it has no "test".
+
+  Raises:
+    ValueError: no such data set, not one of images of one size with labels, over 4 GB, or
+      `validation` out of range.
+    FileNotFoundError: not prepared in `data_dir`, and cannot be downloaded.
+
+  >>> dataset = load("digits", validation=100)
+  >>> len(dataset.train), len(dataset.validation), len(dataset.test), dataset.image_shape
+  (1337, 100, 360, (8, 8, 1))
+  """
+  tfds.disable_progress_bar()
+  # TensorFlow Datasets itself reads the variable only once, when it is imported.
+  data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+  try:
+    builder = tfds.builder(name, data_dir=data_dir)
+  except tfds.core.DatasetNotFoundError:
+    known = tfds.list_builders(with_community_datasets=False)
+    close = difflib.get_close_matches(name, known) or ["digits", "mnist", "cifar10"]
+    raise ValueError(f"unknown data set {name!r}; did you mean {' or '.join(close)}?") from None
+  _require_labelled_images(name, builder.info.features)
+  with contextlib.ExitStack() as stack:
+    if not builder.is_prepared():
+      if name == _digits.Digits.name:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        builder = _prepared_digits(directory)
+      else:
+        _download(name, builder)
+    return _read(name, builder, validation)
+
+
+def _require_labelled_images(name, features):
+  kinds = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
+  image, label = kinds.get("image"), kinds.get("label")
+  if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
+    raise ValueError(
+      f"data set {name!r} is not for image classification: it needs an 'image' and a class"
+      f" 'label', and has {', '.join(kinds) or features}"
+    )
+  dtype = tf.as_dtype(image.dtype)
+  if None in image.shape or dtype != tf.uint8:
+    raise ValueError(
+      f"data set {name!r} has {dtype.name} images of shape {image.shape}, where None varies: only"
+      " uint8 images that are all of one size can be loaded"
+    )
+
+
+def _prepared_digits(directory):
+  # In a directory of this call alone: nothing to lock, and a read-only data_dir will do.
+  builder = _digits.Digits(data_dir=directory)
+  with contextlib.redirect_stdout(io.StringIO()):
+    builder.download_and_prepare()
+  return builder
+
+
+def _download(name, builder):
+  try:
+    # Without a network, TensorFlow Datasets would try again for minutes.
+    for url in [u for u in builder.url_infos or () if u.startswith("http")][:1]:
+      requests.head(url, timeout=10)
+    builder.download_and_prepare()
+  except Exception as error:  # from any of 400 download scripts
+    reason = (str(error).splitlines() or [""])[0][:200]
+    raise FileNotFoundError(
+      f"data set {name!r} is not prepared in {builder.data_dir}, and could not be downloaded"
+      f" ({type(error).__name__}: {reason}). Set --config.data_dir or the environment variable"
+      " TFDS_DATA_DIR to a directory that holds it"
+    ) from None
+
+
+def _read(name, builder, validation):
+  splits = builder.info.splits
+  test = next((s for s in ("test", "validation") if s in splits), None)
+  if "train" not in splits or test is None:
+    raise ValueError(f"data set {name!r} needs a train and a test split, and has {list(splits)}")
+  shape = builder.info.features["image"].shape
+  size = (splits["train"].num_examples + splits[test].num_examples) * math.prod(shape)
+  if size > _LIMIT_BYTES:
+    raise ValueError(
+      f"data set {name!r} has {size / 1e9:.1f} GB of images; the limit is"
+      f" {_LIMIT_BYTES / 1e9:g} GB, for they are kept in memory"
+    )
+  count = splits["train"].num_examples
+  if validation is None:
+    validation = 5000 if count >= 50_000 else count // 10
+  if not 0 <= validation < count:
+    raise ValueError(f"validation={validation}: must lie in 0..{count - 1} for {name!r}")
+  train = _arrays(builder, "train")
+  cut = count - validation
+  return Dataset(
+    name=name,
+    train=Split(train.images[:cut], train.labels[:cut]),
+    validation=Split(train.images[cut:], train.labels[cut:]),
+    test=_arrays(builder, test),
+    classes=builder.info.features["label"].num_classes,
+    image_shape=tuple(shape),
+  )
+
+
+def _arrays(builder, split):
+  count = builder.info.splits[split].num_examples
+  images = np.empty((count, *builder.info.features["image"].shape), np.uint8)
+  labels = np.empty(count, np.int32)
+  # One file after the other, or "the end of the split" would be a mixture of all files.
+  config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+  examples = builder.as_dataset(split=split, read_config=config, shuffle_files=False)
+  examples = examples.map(lambda example: (example["image"], example["label"]))
+  for i, (image, label) in enumerate(tfds.as_numpy(examples.batch(1024))):
+    images[i * 1024 : i * 1024 + len(label)] = image
+    labels[i * 1024 : i * 1024 + len(label)] = label
+  return Split(images, labels)

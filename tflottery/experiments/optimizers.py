@@ -1,0 +1,38 @@
+"""Optimizers by name, with the papers' learning-rate schedule: warm-up, then drops."""
+
+import tensorflow as tf
+
+from tflottery import schedules
+
+
+def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
+  """An optimizer of the Keras `k`.
+
+  The learning rate is `rate * min(1, step / warmup) * decay ** (number of drops up to step)`.
+
+  Args:
+    k: the module `keras` or `tf_keras`.
+    name: the optimizer's name, as `adam`.
+    arguments: its keyword arguments; `learning_rate` is a float.
+    warmup: steps of linear warm-up, 0 for none.
+    drops: steps at which the rate is multiplied by `decay`.
+
+  Raises:
+    ValueError: the optimizer does not take these arguments.
+  """
+  arguments = dict(arguments)
+  if warmup or drops:
+    rate = arguments.get("learning_rate", 0.001)
+    arguments["learning_rate"] = schedules.from_function(
+      k, lambda step: rate * _factor(tf.cast(step, tf.float32), warmup, drops, decay)
+    )
+  try:
+    return k.optimizers.get(name).__class__(**arguments)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f"config.{name}={arguments!r} does not suit the optimizer: {error}") from error
+
+
+def _factor(step, warmup, drops, decay):
+  factor = tf.minimum(1.0, step / warmup) if warmup else tf.ones_like(step)
+  passed = [tf.cast(step >= drop, tf.float32) for drop in drops]
+  return factor * decay ** tf.add_n(passed) if passed else factor

@@ -1,0 +1,48 @@
+"""Processes: seeds side by side, each process with its share of the cores."""
+
+import multiprocessing
+import os
+import threading
+from multiprocessing import connection
+
+
+def run(work, arguments, shares):
+  """Call `work(*arguments, share)` in a process of its own for every share.
+
+  Args:
+    work: a function that can be imported by name.
+    arguments: tuple of what it takes first, picklable.
+    shares: list of what it takes last, one per process.
+
+  Raises:
+    RuntimeError: a process failed; the others were brought to their end first.
+  """
+  context = multiprocessing.get_context("spawn")
+  threads = max(1, (os.cpu_count() or 1) // len(shares))
+  started = {}
+  for share in shares:
+    process = context.Process(target=_child, args=(work, (*arguments, share), threads))
+    process.start()
+    started[process] = share
+  for process in started:
+    process.join()
+  failed = {process: share for process, share in started.items() if process.exitcode}
+  if failed:
+    raise RuntimeError(
+      "; ".join(f"the process of seeds {s} ended with {p.exitcode}" for p, s in failed.items())
+      + ". Start the same command again: it goes on from what is finished."
+    )
+
+
+def _child(work, arguments, threads):
+  # A killed parent can't stop its children: they watch it, so that none is left writing.
+  threading.Thread(target=_die_with_parent, daemon=True).start()
+  import tensorflow as tf
+
+  tf.config.threading.set_intra_op_parallelism_threads(threads)
+  work(*arguments)
+
+
+def _die_with_parent():
+  connection.wait([multiprocessing.parent_process().sentinel])
+  os._exit(1)

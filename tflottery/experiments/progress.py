@@ -1,0 +1,57 @@
+"""Progress: a line now and then that says what is trained, how fast, and how long it will take."""
+
+import time
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress:
+  """Prints the progress of one process's trainings.
+
+  Args:
+    steps: dict from (seed, level, arm) to the steps of every training that is still to be done.
+  """
+
+  def __init__(self, steps):
+    self._steps = dict(steps)
+    self._done = 0
+    self._begun = self._printed = time.perf_counter()
+
+  def report(self, key, curve, first, *, finished=False):
+    """Print a line, unless one was printed a moment ago.
+
+    Args:
+      key: (seed, level, arm) of the training.
+      curve: its `Curve` so far.
+      first: the step that the training began at.
+      finished: True prints in any case, and counts the training as done.
+    """
+    now = time.perf_counter()
+    total, trained = self._steps[key], curve.step - first
+    if not finished and now - self._printed < _SECONDS_BETWEEN_LINES:
+      return
+    self._printed = now
+    seed, level, arm = key
+    speed = curve.steps_per_second(with_evaluation=True)
+    left = (sum(self._steps.values()) - self._done - trained) / speed
+    _, loss, accuracy = curve.points[-1]
+    print(
+      f"seed {seed}  level {level}  {arm}: step {curve.step} ({trained}/{total} trained), "
+      f"{speed:.0f} steps/s, validation loss {loss:.4f}, accuracy {accuracy:.4f}, "
+      f"{duration(left)} left",
+      flush=True,
+    )
+    if finished:
+      self._done += total
+
+
+def duration(seconds):
+  """Seconds in words.
+
+  >>> duration(42.3), duration(3720)
+  ('42 s', '1 h 2 min')
+  """
+  minutes, hours = round(seconds / 60), int(seconds // 3600)
+  if seconds < 90:
+    return f"{seconds:.0f} s"
+  return f"{hours} h {minutes - 60 * hours} min" if hours else f"{minutes} min"

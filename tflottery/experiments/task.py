@@ -1,0 +1,180 @@
+"""The task of a search: data, a compiled model, and what makes its training fast."""
+
+import dataclasses
+import functools
+import importlib
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery import schedules
+from tflottery import site as _sites
+from tflottery.experiments import batches, learn, models, optimizers
+from tflottery.experiments import data as _data
+from tflottery.tickets import prune
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """Everything that is built once per process and serves all its trainings.
+
+  Attributes:
+    settings: the `Settings`.
+    data: the `Dataset`; `moments` standardise its images, None leaves them in [0, 1].
+    k: the module `keras` or `tf_keras`.
+    strategy: the `tf.distribute.Strategy` that models are built in.
+    end, rewind_step: steps of the dense training, and the one rewound to.
+    jit_compile, steps_per_execution: what was picked for `compile`.
+  """
+
+  settings: Any
+  data: Any
+  moments: Any
+  k: Any
+  strategy: Any
+  end: int
+  rewind_step: int
+  jit_compile: bool
+  steps_per_execution: int
+
+  def model(self, seed):
+    """A compiled model, its weights drawn from `seed`."""
+    s = self.settings
+    self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
+    self.k.utils.set_random_seed(seed)
+    with self.strategy.scope():
+      model = models.build(
+        s.model, k=self.k, input_shape=self.data.image_shape, classes=self.data.classes
+      )
+      length = s.epoch_steps(len(self.data.train))
+      optimizer = optimizers.build(
+        self.k,
+        s.optimizer,
+        s.optimizer_arguments,
+        warmup=schedules.steps(s.warmup, length),
+        drops=[schedules.steps(drop, length) for drop in s.learning_rate_drops],
+        decay=s.learning_rate_decay,
+      )
+      model.compile(
+        optimizer,
+        self.k.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=self.jit_compile,
+        steps_per_execution=self.steps_per_execution,
+      )
+    return model
+
+  def batches(self, seed):
+    """Function of (start, stop) that returns the training batches of these steps."""
+    return functools.partial(
+      batches.training,
+      self.data.train,
+      batch_size=self.settings.batch_size,
+      seed=seed,
+      augment=self.settings.augment,
+      moments=self.moments,
+    )
+
+  def evaluator(self, model, split):
+    """A function without arguments that returns the model's (loss, accuracy) on `split`."""
+    size = _evaluation_batch(len(split))
+    whole = batches.whole(split, batch_size=size, moments=self.moments)
+    return learn.Evaluator(model, whole, jit_compile=self.jit_compile)
+
+  def sites(self, model):
+    """The sites of `model` as the settings choose them."""
+    return _sites.sites(
+      model, only=self.settings.only or None, exclude=self.settings.exclude or None
+    )
+
+  def rates(self, sites):
+    """The rate of each site."""
+    return prune.site_rates(list(sites), self.settings.rate, self.settings.rates)
+
+
+def load(settings):
+  """Build the task, and refuse what can't work before any training.
+
+  Raises:
+    ValueError, FileNotFoundError: naming the setting, its value and the cure.
+  """
+  data = _data.load(
+    settings.dataset, data_dir=settings.data_dir or None, validation=settings.validation_examples
+  )
+  examples = len(data.train)
+  if settings.batch_size > examples:
+    raise ValueError(f"config.batch_size={settings.batch_size} exceeds the {examples} examples.")
+  if not len(data.validation):
+    raise ValueError(
+      "config.validation_examples=0 leaves nothing to find the early stop on. Give 1 or more."
+    )
+  end, k = settings.end(examples), settings.rewind_step(examples)
+  if not k < end:
+    raise ValueError(f"config.rewind_to={settings.rewind_to!r} is step {k} of {end}: too late.")
+  task = Task(
+    settings=settings,
+    data=data,
+    moments=batches.moments(data.train) if settings.standardize else None,
+    k=importlib.import_module(settings.keras),
+    strategy=_strategy(settings),
+    end=end,
+    rewind_step=k,
+    jit_compile=settings.jit_compile if settings.jit_compile is not None else True,
+    steps_per_execution=settings.steps_per_execution or _steps_per_execution(settings, end, k),
+  )
+  model = task.model(seed=0)
+  if tuple(model.output_shape[1:]) != (data.classes,):
+    raise ValueError(
+      f"config.model={settings.model!r} returns {model.output_shape}, but {settings.dataset!r} has "
+      f"{data.classes} classes: return one logit for each."
+    )
+  sites = task.sites(model)
+  if settings.jit_compile is None:
+    task = dataclasses.replace(task, jit_compile=is_faster_compiled(sites))
+  sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
+  prune.check(
+    sizes,
+    task.rates(sites),
+    levels=settings.levels,
+    scope=settings.scope,
+    one_shot=settings.one_shot,
+  )
+  return task
+
+
+def is_faster_compiled(sites):
+  """Whether `jit_compile` pays: always on an accelerator, on a CPU for networks without convolutions.
+
+  A rule and not a measurement, so that a search that is resumed computes the same bits.
+  """
+  return bool(tf.config.list_physical_devices("GPU")) or all(
+    len(site.shape) == 2 for site in sites.values()
+  )
+
+
+def _steps_per_execution(settings, end, k):
+  """The most steps, up to 100, that divide every stretch between two evaluations."""
+  if settings.strategy and settings.keras == "keras":
+    return 1  # Keras 3 can't trace several steps under MirroredStrategy
+  common = math.gcd(settings.eval_every, end, k)
+  return max(d for d in range(1, min(common, 100) + 1) if common % d == 0)
+
+
+def _evaluation_batch(size, most=1000):
+  """The largest batch of up to 1,000 that divides the split, or 1,000: every size is compiled."""
+  divisors = [n for n in range(most // 4, most + 1) if size % n == 0]
+  return max(divisors, default=min(size, most))
+
+
+def _strategy(settings):
+  if settings.strategy != "mirrored":
+    return tf.distribute.get_strategy()
+  if settings.batch_size % settings.replicas:
+    raise ValueError(
+      f"config.batch_size={settings.batch_size} does not divide over {settings.replicas} replicas."
+    )
+  devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+  if len(devices) < settings.replicas:
+    raise ValueError(f"config.replicas={settings.replicas}: there are only {len(devices)} devices.")
+  return tf.distribute.MirroredStrategy([device.name for device in devices[: settings.replicas]])

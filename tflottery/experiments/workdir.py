@@ -1,0 +1,129 @@
+"""The working directory of a search: where everything lies, and what is finished already.
+
+    config.json                          the configuration, checked at every start
+    pieces/seed_S/level_L_ARM.json       one finished training: its row and its curve
+    tickets/seed_S/level_L.ticket
+    results.csv  layers.csv  *.png  report.html    made from the pieces and tickets
+    events/seed_S/ARM/level_L            TensorBoard
+
+A piece is written last, so its training is done whole or not at all.
+"""
+
+import csv
+import io
+import json
+import pathlib
+import shutil
+
+from tflottery import files
+from tflottery.tickets.ticket import Ticket
+
+ROW = (
+  "seed",
+  "level",
+  "arm",
+  "remaining_percent",
+  "early_stop_step",
+  "early_stop_test_accuracy",
+  "final_test_accuracy",
+  "train_seconds",
+  "steps_per_second",
+  "early_stop_validation_loss",
+  "early_stop_validation_accuracy",
+  "final_validation_accuracy",
+  "steps_per_second_with_evaluation",
+)
+LAYER = ("seed", "level", "site", "size", "kept", "remaining_percent")
+# These may differ between the starts of one search: they do not change its results.
+_FREE = ("data_dir", "workers")
+
+
+class Workdir:
+  """The files of one search under `path`."""
+
+  def __init__(self, path):
+    self.path = pathlib.Path(path)
+
+  def claim(self, config, versions):
+    """Write the configuration, or compare it with the one that is there.
+
+    Raises:
+      ValueError: the directory holds a search with another configuration, or something else.
+    """
+    path = self.path / "config.json"
+    if not path.exists():
+      if self.path.exists() and any(self.path.iterdir()):
+        raise ValueError(
+          f"workdir={str(self.path)!r} is not empty and holds no search. Give a new directory."
+        )
+      files.write(path, json.dumps(config | {"versions": versions}, indent=2, sort_keys=True))
+      return
+    there = json.loads(path.read_text(encoding="utf-8"))
+    asked = json.loads(json.dumps(config))
+    keys = sorted((there.keys() | asked.keys()) - {"versions", *_FREE})
+    differences = [
+      f"{key} is {there.get(key)!r} there and {asked.get(key)!r} now"
+      for key in keys
+      if there.get(key) != asked.get(key)
+    ]
+    if differences:
+      raise ValueError(
+        f"workdir={str(self.path)!r} holds a search with another configuration: "
+        f"{'; '.join(differences)}. Give another directory, or the same configuration to go on."
+      )
+
+  def ticket_path(self, seed, level):
+    return self.path / "tickets" / f"seed_{seed}" / f"level_{level}.ticket"
+
+  def ticket(self, seed, level):
+    """The ticket of a level."""
+    return Ticket.load(self.ticket_path(seed, level))
+
+  def events(self, seed, level, arm):
+    """An empty directory for the events of one training: those of a killed one are dropped."""
+    path = self.path / "events" / f"seed_{seed}" / arm / f"level_{level}"
+    shutil.rmtree(path, ignore_errors=True)
+    return str(path)
+
+  def is_done(self, seed, level, arm):
+    return self._piece(seed, level, arm).exists()
+
+  def finish(self, row, curve):
+    """Record a finished training, and bring the tables up to date."""
+    piece = {"row": row, "curve": curve}
+    files.write(self._piece(row["seed"], row["level"], row["arm"]), json.dumps(piece))
+    self.write_tables()
+
+  def rows(self):
+    """The rows of all finished trainings, by seed, level and arm, the ticket first."""
+    pieces = [json.loads(p.read_text(encoding="utf-8")) for p in self._pieces()]
+    rows = [piece["row"] for piece in pieces]
+    return sorted(rows, key=lambda r: (r["seed"], r["level"], r["arm"] != "ticket", r["arm"]))
+
+  def write_tables(self):
+    """Write results.csv and layers.csv from what is finished."""
+    rows = self.rows()
+    tickets = [(row["seed"], row["level"]) for row in rows if row["arm"] == "ticket"]
+    layers = [row for seed, level in tickets for row in self._layers(seed, level)]
+    files.write(self.path / "results.csv", _csv(ROW, rows))
+    files.write(self.path / "layers.csv", _csv(LAYER, layers))
+
+  def _layers(self, seed, level):
+    for site, mask in self.ticket(seed, level).masks.items():
+      kept = int(mask.sum())
+      values = (seed, level, site, mask.size, kept, 100 * kept / mask.size)
+      yield dict(zip(LAYER, values, strict=True))
+
+  def _piece(self, seed, level, arm):
+    return self.path / "pieces" / f"seed_{seed}" / f"level_{level}_{arm}.json"
+
+  def _pieces(self):
+    return self.path.glob("pieces/seed_*/level_*.json")
+
+
+def _csv(columns, rows):
+  text = io.StringIO()
+  writer = csv.DictWriter(text, columns, lineterminator="\n")
+  writer.writeheader()
+  writer.writerows(rows)
+  return text.getvalue()
