@@ -165,7 +165,6 @@ OPTIMIZERS = {
   "adamax": lambda k: k.optimizers.Adamax(0.01),
   "nadam": lambda k: k.optimizers.Nadam(0.01),
   "ftrl": lambda k: k.optimizers.Ftrl(0.1),
-  "adafactor": lambda k: k.optimizers.Adafactor(0.01),
   "lion": lambda k: k.optimizers.Lion(0.01),
   "clipnorm": lambda k: k.optimizers.Adam(0.01, clipnorm=0.1),
   "clipvalue": lambda k: k.optimizers.Adam(0.01, clipvalue=0.1),
@@ -183,6 +182,17 @@ def test_every_optimizer_keeps_masked_weights_and_slots_at_zero(k, name):
   assert_held(model, masks)  # averages are written when fit ends
   for path, mask in masks.items():
     assert (values(model)[path][mask] != before[path][mask]).any(), f"{path} did not learn"
+
+
+@pytest.mark.parametrize("dead", [False, True], ids=["full_rank", "a_dead_row_and_column"])
+def test_adafactor_keeps_zeros_and_stays_finite(k, dead):
+  model = compiled(
+    k, k.Sequential([k.layers.Input((8,)), k.layers.Dense(3, name="out")]), k.optimizers.Adafactor(0.01)
+  )
+  mask = np.indices((8, 3)).sum(0) % 2 == 0
+  if dead:
+    mask[4], mask[:, 1] = False, False
+  fit_held(model, {"out/kernel": mask}, looks=15)
 
 
 KERAS_3_OPTIMIZERS = {

@@ -41,7 +41,7 @@ class Site:
   @property
   def initializer(self):
     """The layer's initializer of this weight, or None where it declares none."""
-    name = self.path.rsplit("/", 1)[-1]
+    name = _name(self.variable)
     names = (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer")
     return next((getattr(self.layer, n) for n in names if getattr(self.layer, n, None)), None)
 
@@ -215,7 +215,7 @@ def _plain(model, *, by_name):
   }
   found = {}
   for path, variable in weights(model).items():
-    name = path.rsplit("/", 1)[-1]
+    name = _name(variable)
     is_matrix = len(variable.shape) >= 2 and tf.as_dtype(variable.dtype).is_floating
     chosen = _PRUNABLE.search(name) if by_name else not _STAYS_DENSE.search(name)
     if id(variable) in owners and variable.trainable and is_matrix and chosen:

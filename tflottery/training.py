@@ -12,9 +12,9 @@ import tf_keras
 from tflottery import site as _sites
 
 # Their update of a weight is 0 where weight, gradient and slots are 0. Any other optimizer's
-# update is masked once more (Ftrl's is 0 / 0).
+# update is masked once more (Ftrl's is 0 / 0, Adafactor's second moments are factored).
 _KEEPS_ZEROS = {
-  "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop",
+  "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop",
   "SGD",
 }  # fmt: skip
 

@@ -1,15 +1,14 @@
 """The experiment behind `python -m tflottery.bin.find_ticket`."""
 
-import importlib.metadata
+import functools
 import time
 
-import tensorflow as tf
-
 from tflottery.experiments import lottery, processes, report, settings, task
-from tflottery.experiments.progress import duration
+from tflottery.experiments.progress import NowAndThen, duration
 from tflottery.experiments.workdir import Workdir
+from tflottery.versions import versions
 
-_PACKAGES = ("tflottery", "tensorflow", "keras", "tf_keras", "numpy")
+_SECONDS_BETWEEN_REPORTS = 60.0
 
 
 def main(config, workdir):
@@ -23,9 +22,8 @@ def main(config, workdir):
   names = settings.as_json(chosen)
   missing = [p for p in lottery.pieces(chosen, chosen.seeds) if not place.is_done(*p)]
   if missing:
-    _split_cpu(chosen)
     work = task.load(chosen)
-    place.claim(names, {name: importlib.metadata.version(name) for name in _PACKAGES})
+    place.claim(names, versions())
     print(_picked(work), flush=True)
     begun = time.perf_counter()
     workers = min(chosen.workers, len(chosen.seeds))
@@ -33,7 +31,7 @@ def main(config, workdir):
       shares = [chosen.seeds[i::workers] for i in range(workers)]
       processes.run(run_seeds, (names, str(workdir)), shares)
     else:
-      lottery.run(work, place, chosen.seeds)
+      _search(work, place, chosen.seeds)
     print(f"{len(missing)} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
     place.claim(names, {})
@@ -47,17 +45,12 @@ def main(config, workdir):
 
 def run_seeds(names, workdir, seeds):
   """What one of several processes does."""
-  chosen = settings.from_json(names)
-  lottery.run(task.load(chosen), Workdir(workdir), seeds)
+  _search(task.load(settings.from_json(names)), Workdir(workdir), seeds)
 
 
-def _split_cpu(chosen):
-  """Two replicas on a machine without accelerators need two logical CPUs, made before TF starts."""
-  if chosen.strategy and not tf.config.list_physical_devices("GPU"):
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    logical = [tf.config.LogicalDeviceConfiguration()] * chosen.replicas
-    if tf.config.get_logical_device_configuration(cpu) is None:
-      tf.config.set_logical_device_configuration(cpu, logical)
+def _search(work, place, seeds):
+  refresh = NowAndThen(functools.partial(report.write, place.path), _SECONDS_BETWEEN_REPORTS)
+  lottery.run(work, place, seeds, after_piece=refresh)
 
 
 def _picked(work):

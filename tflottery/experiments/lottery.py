@@ -11,11 +11,14 @@ import tensorflow as tf
 
 from tflottery.experiments import arms, learn
 from tflottery.experiments.progress import Progress
+from tflottery.experiments.settings import as_json
+from tflottery.experiments.workdir import FREE
 from tflottery.masks import sparsity
 from tflottery.tickets import prune, reset
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.search import STARTS
 from tflottery.tickets.ticket import Ticket
+from tflottery.versions import versions
 
 
 def pieces(settings, seeds):
@@ -31,15 +34,15 @@ def pieces(settings, seeds):
   ]
 
 
-def run(task, workdir, seeds):
-  """Do all pieces of these seeds that are not done yet."""
+def run(task, workdir, seeds, *, after_piece=lambda: None):
+  """Do all pieces of these seeds that are not done yet; call `after_piece` after each."""
   missing = [p for p in pieces(task.settings, seeds) if not workdir.is_done(*p)]
   rest = task.end - task.rewind_step
   progress = Progress({p: task.end if p[1] == 0 else rest for p in missing})
   for seed in seeds:
     mine = [(level, arm) for s, level, arm in missing if s == seed]
     if mine:
-      _Seed(task, workdir, seed, progress).run(mine)
+      _Seed(task, workdir, seed, progress).run(mine, after_piece)
 
 
 class _Seed:
@@ -59,12 +62,13 @@ class _Seed:
     self._validate = task.evaluator(model, task.data.validation)
     self._test = task.evaluator(model, task.data.test)
 
-  def run(self, todo):
+  def run(self, todo, after_piece):
     for level, arm in todo:
       curve = self._train_dense() if level == 0 else self._train(level, arm)
       if arm == "ticket":
         self._save_next(level, self._restart.weights())
       self._finish(level, arm, curve)
+      after_piece()
     self._restart.release()
 
   def _train_dense(self):
@@ -114,14 +118,15 @@ class _Seed:
 
   def _save(self, level, weights, masks):
     task = self._task
+    config = {name: v for name, v in as_json(task.settings).items() if name not in FREE}
     origin = {
       "dataset": task.settings.dataset,
-      "model": task.settings.model,
-      "keras": task.settings.keras,
       "rewind_to": task.rewind_step,
       "steps": task.end,
       "seed": self._seed,
       "seeds": self._seeds,
+      "config": config,
+      "versions": versions(),
     }
     Ticket(masks, weights, level, origin).save(self._workdir.ticket_path(self._seed, level))
 

@@ -15,7 +15,7 @@ def run(work, arguments, shares):
     shares: list of what it takes last, one per process.
 
   Raises:
-    RuntimeError: a process failed; the others were brought to their end first.
+    ChildProcessError: a process failed; the others were brought to their end first.
   """
   context = multiprocessing.get_context("spawn")
   threads = max(1, (os.cpu_count() or 1) // len(shares))
@@ -28,7 +28,7 @@ def run(work, arguments, shares):
     process.join()
   failed = {process: share for process, share in started.items() if process.exitcode}
   if failed:
-    raise RuntimeError(
+    raise ChildProcessError(
       "; ".join(f"the process of seeds {s} ended with {p.exitcode}" for p, s in failed.items())
       + ". Start the same command again: it goes on from what is finished."
     )

@@ -45,6 +45,18 @@ class Progress:
       self._done += total
 
 
+class NowAndThen:
+  """Calls `action` when it is called and `seconds` have passed since the last time."""
+
+  def __init__(self, action, seconds):
+    self._action, self._seconds, self._last = action, seconds, time.perf_counter()
+
+  def __call__(self):
+    if time.perf_counter() - self._last >= self._seconds:
+      self._action()
+      self._last = time.perf_counter()
+
+
 def duration(seconds):
   """Seconds in words.
 

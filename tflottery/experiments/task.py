@@ -99,6 +99,12 @@ def load(settings):
   Raises:
     ValueError, FileNotFoundError: naming the setting, its value and the cure.
   """
+  if settings.strategy and settings.jit_compile:
+    raise ValueError(
+      f"config.jit_compile=True: XLA can't compile a step over several devices in one process. Leave "
+      f"it None with config.strategy={settings.strategy!r}."
+    )
+  strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
   data = _data.load(
     settings.dataset, data_dir=settings.data_dir or None, validation=settings.validation_examples
   )
@@ -117,10 +123,10 @@ def load(settings):
     data=data,
     moments=batches.moments(data.train) if settings.standardize else None,
     k=importlib.import_module(settings.keras),
-    strategy=_strategy(settings),
+    strategy=strategy,
     end=end,
     rewind_step=k,
-    jit_compile=settings.jit_compile if settings.jit_compile is not None else True,
+    jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
     steps_per_execution=settings.steps_per_execution or _steps_per_execution(settings, end, k),
   )
   model = task.model(seed=0)
@@ -130,7 +136,7 @@ def load(settings):
       f"{data.classes} classes: return one logit for each."
     )
   sites = task.sites(model)
-  if settings.jit_compile is None:
+  if settings.jit_compile is None and task.jit_compile:
     task = dataclasses.replace(task, jit_compile=is_faster_compiled(sites))
   sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
   prune.check(
@@ -174,7 +180,12 @@ def _strategy(settings):
     raise ValueError(
       f"config.batch_size={settings.batch_size} does not divide over {settings.replicas} replicas."
     )
-  devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+  kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+  cpu = tf.config.list_physical_devices("CPU")[0]
+  if kind == "CPU" and tf.config.get_logical_device_configuration(cpu) is None:
+    replicas = [tf.config.LogicalDeviceConfiguration()] * settings.replicas
+    tf.config.set_logical_device_configuration(cpu, replicas)
+  devices = tf.config.list_logical_devices(kind)
   if len(devices) < settings.replicas:
     raise ValueError(f"config.replicas={settings.replicas}: there are only {len(devices)} devices.")
   return tf.distribute.MirroredStrategy([device.name for device in devices[: settings.replicas]])

@@ -35,7 +35,7 @@ ROW = (
 )
 LAYER = ("seed", "level", "site", "size", "kept", "remaining_percent")
 # These may differ between the starts of one search: they do not change its results.
-_FREE = ("data_dir", "workers")
+FREE = ("data_dir", "workers")
 
 
 class Workdir:
@@ -60,7 +60,7 @@ class Workdir:
       return
     there = json.loads(path.read_text(encoding="utf-8"))
     asked = json.loads(json.dumps(config))
-    keys = sorted((there.keys() | asked.keys()) - {"versions", *_FREE})
+    keys = sorted((there.keys() | asked.keys()) - {"versions", *FREE})
     differences = [
       f"{key} is {there.get(key)!r} there and {asked.get(key)!r} now"
       for key in keys

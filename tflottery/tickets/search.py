@@ -17,6 +17,7 @@ from tflottery import site as _sites
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
+from tflottery.versions import versions
 
 # What the next level starts from: (its weights, the step that its learning rate stands at).
 STARTS = {
@@ -125,7 +126,18 @@ def find_ticket(
       final = restart.weights()
   finally:
     restart.release()
-  origin = {"rewind_to": k, "steps": end, "start": start, "seed": seed, "history": history}
+  origin = {
+    "rate": rate,
+    "rates": dict(rates or {}),
+    "scope": scope,
+    "one_shot": one_shot,
+    "rewind_to": k,
+    "start": start,
+    "steps": end,
+    "seed": seed,
+    "history": history,
+    "versions": versions(),
+  }
   return Ticket(masks, begin, levels, origin)
 
 

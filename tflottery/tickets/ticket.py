@@ -152,10 +152,12 @@ class Ticket:
           )
         masks = {p: _unpacked(file.get_tensor(f"mask/{p}"), shape) for p, shape in header["sites"]}
         weights = {p: file.get_tensor(f"weight/{p}") for p in header["weights"]}
+        if not masks:
+          raise ValueError("it has no sites")
         return cls(masks, weights, header["level"], header["metadata"])
     except _LaterFormatError:
       raise
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (safetensors.SafetensorError, KeyError, OverflowError, TypeError, ValueError) as error:
       raise ValueError(
         f"{str(path)!r} is not a ticket, or is damaged ({type(error).__name__}: {error}). Save it "
         "again with Ticket.save, or copy it again."
@@ -209,7 +211,7 @@ def _masks_of(model):
 
 def _storable(array):
   """`array` in a dtype that safetensors stores from NumPy: bfloat16 becomes float32, exactly."""
-  array = np.ascontiguousarray(array)
+  array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
   return array if array.dtype.kind in "biuf" else array.astype("float32")
 
 
