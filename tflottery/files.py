@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 
 def write(path, data):
@@ -13,7 +14,17 @@ def write(path, data):
   path.parent.mkdir(parents=True, exist_ok=True)
   beside = path.with_name(f".{path.name}.{os.getpid()}")
   try:
-    beside.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+    with open(beside, "wb") as file:
+      file.write(data.encode("utf-8") if isinstance(data, str) else data)
+      file.flush()
+      os.fsync(file.fileno())
     os.replace(beside, path)
   finally:
     beside.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory):
+  """Delete what killed calls of `write` left beside their files anywhere under `directory`."""
+  for path in pathlib.Path(directory).rglob(".*"):
+    if re.fullmatch(r"\..+\.\d+", path.name):
+      path.unlink(missing_ok=True)

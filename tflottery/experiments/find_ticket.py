@@ -20,6 +20,7 @@ def main(config, workdir):
   chosen = settings.read(config)
   place = Workdir(workdir)
   names = settings.as_json(chosen)
+  place.check(names)
   missing = [p for p in lottery.pieces(chosen, chosen.seeds) if not place.is_done(*p)]
   if missing:
     work = task.load(chosen)
@@ -34,7 +35,6 @@ def main(config, workdir):
       _search(work, place, chosen.seeds)
     print(f"{len(missing)} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
-    place.claim(names, {})
     print("Finished already: nothing to train.", flush=True)
   place.write_tables()
   report.write(place.path)

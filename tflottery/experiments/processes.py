@@ -5,6 +5,8 @@ import os
 import threading
 from multiprocessing import connection
 
+from absl import logging
+
 
 def run(work, arguments, shares):
   """Call `work(*arguments, share)` in a process of its own for every share.
@@ -21,7 +23,9 @@ def run(work, arguments, shares):
   threads = max(1, (os.cpu_count() or 1) // len(shares))
   started = {}
   for share in shares:
-    process = context.Process(target=_child, args=(work, (*arguments, share), threads))
+    process = context.Process(
+      target=_child, args=(work, (*arguments, share), threads, logging.get_verbosity())
+    )
     process.start()
     started[process] = share
   for process in started:
@@ -34,9 +38,10 @@ def run(work, arguments, shares):
     )
 
 
-def _child(work, arguments, threads):
+def _child(work, arguments, threads, verbosity):
   # A killed parent can't stop its children: they watch it, so that none is left writing.
   threading.Thread(target=_die_with_parent, daemon=True).start()
+  logging.set_verbosity(verbosity)
   import tensorflow as tf
 
   tf.config.threading.set_intra_op_parallelism_threads(threads)

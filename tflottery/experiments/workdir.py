@@ -43,22 +43,24 @@ class Workdir:
 
   def __init__(self, path):
     self.path = pathlib.Path(path)
+    self._config = self.path / "config.json"
 
-  def claim(self, config, versions):
-    """Write the configuration, or compare it with the one that is there.
+  def check(self, config):
+    """Compare `config` with the one that is there, if any.
 
     Raises:
       ValueError: the directory holds a search with another configuration, or something else.
     """
-    path = self.path / "config.json"
-    if not path.exists():
-      if self.path.exists() and any(self.path.iterdir()):
+    if not self._config.exists():
+      # A search killed in its first moment leaves no more than the beginning of its config.
+      strange = [p.name for p in self.path.glob("*") if not p.name.startswith(".config.json.")]
+      if strange:
         raise ValueError(
-          f"workdir={str(self.path)!r} is not empty and holds no search. Give a new directory."
+          f"workdir={str(self.path)!r} holds {', '.join(sorted(strange)[:3])} and no search. Give a "
+          "new directory."
         )
-      files.write(path, json.dumps(config | {"versions": versions}, indent=2, sort_keys=True))
       return
-    there = json.loads(path.read_text(encoding="utf-8"))
+    there = json.loads(self._config.read_text(encoding="utf-8"))
     asked = json.loads(json.dumps(config))
     keys = sorted((there.keys() | asked.keys()) - {"versions", *FREE})
     differences = [
@@ -70,6 +72,14 @@ class Workdir:
       raise ValueError(
         f"workdir={str(self.path)!r} holds a search with another configuration: "
         f"{'; '.join(differences)}. Give another directory, or the same configuration to go on."
+      )
+
+  def claim(self, config, versions):
+    """Write the configuration where there is none, and clear away what a kill left behind."""
+    files.remove_leftovers(self.path)
+    if not self._config.exists():
+      files.write(
+        self._config, json.dumps(config | {"versions": versions}, indent=2, sort_keys=True)
       )
 
   def ticket_path(self, seed, level):

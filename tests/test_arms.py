@@ -1,0 +1,100 @@
+"""The arms: controls of the ticket's size."""
+
+import keras
+import numpy as np
+import pytest
+
+import tflottery as tfl
+from tflottery.experiments import arms
+
+INITIALIZERS = {p: keras.initializers.GlorotNormal() for p in ("fc/kernel", "out/kernel")}
+
+
+@pytest.fixture
+def ticket():
+  """8 of 16 weights live; the standard deviation of fc's initial values is 2, of out's 3."""
+  masks = {
+    "fc/kernel": np.array([[True, True, False, True], [False, False, True, True]]),
+    "out/kernel": np.array([[True, False], [False, False], [False, True], [False, True]]),
+  }
+  weights = {
+    "fc/kernel": np.array([[1, -1, 3, -3], [1, -1, 2, -2]], "float32") * 2 / np.sqrt(3.75),
+    "fc/bias": np.array([5, 6, 7, 8], "float32"),
+    "out/kernel": np.array([[3, -3], [3, -3], [-3, 3], [-3, 3]], "float32"),
+  }
+  return tfl.Ticket(masks, weights, level=2)
+
+
+def _draw(ticket, arm, seed=0):
+  return arms.draw(ticket, arm, seed=seed, initializers=INITIALIZERS)
+
+
+def test_the_arms_are_the_resets_with_and_without_signs_and_random_masks():
+  assert set(arms.ARMS) == {
+    "reinit", "reinit_keep_sign", "resample", "resample_keep_sign", "reshuffle",
+    "reshuffle_keep_sign", "constant", "constant_keep_sign", "random_mask", "random_mask_global",
+  }  # fmt: skip
+
+
+def test_the_ticket_is_trained_as_it_is(ticket):
+  weights, masks = _draw(ticket, "ticket")
+  assert weights is ticket.weights and masks is ticket.masks
+
+
+@pytest.mark.parametrize("arm", [arm for arm in arms.ARMS if not arm.startswith("random_mask")])
+def test_a_reset_changes_the_kernels_alone_and_is_a_function_of_seed_level_and_arm(ticket, arm):
+  before = {path: value.copy() for path, value in ticket.weights.items()}
+  weights, masks = _draw(ticket, arm)
+  assert masks is ticket.masks
+  np.testing.assert_array_equal(weights["fc/bias"], [5, 6, 7, 8])
+  for path in masks:
+    assert weights[path].dtype == np.float32
+    if arm.endswith("keep_sign"):
+      np.testing.assert_array_equal(np.sign(weights[path]), np.sign(before[path]))
+    np.testing.assert_array_equal(weights[path], _draw(ticket, arm)[0][path])
+    np.testing.assert_array_equal(ticket.weights[path], before[path])
+  if arm != "constant_keep_sign":  # which draws nothing that its signs do not overwrite
+    later = tfl.Ticket(ticket.masks, ticket.weights, level=3)
+    for other in (_draw(ticket, arm, seed=1), _draw(later, arm)):
+      assert any((weights[p] != other[0][p]).any() for p in masks)
+      assert (weights["fc/kernel"] != before["fc/kernel"]).any()
+
+
+def test_a_constant_with_the_signs_is_worked_by_hand(ticket):
+  weights, _ = _draw(ticket, "constant_keep_sign")
+  signs = [[1, -1, 1, -1], [1, -1, 1, -1]]
+  np.testing.assert_allclose(weights["fc/kernel"], 2 * np.array(signs), rtol=1e-6)
+  np.testing.assert_allclose(weights["out/kernel"], ticket.weights["out/kernel"], rtol=1e-6)
+
+
+def test_a_reshuffle_permutes_the_survivors_within_their_layer(ticket):
+  weights, masks = _draw(ticket, "reshuffle")
+  for path, mask in masks.items():
+    assert sorted(weights[path][mask]) == sorted(ticket.weights[path][mask])
+
+
+def test_random_masks_keep_the_counts_and_the_weights(ticket):
+  weights, masks = _draw(ticket, "random_mask")
+  assert weights is ticket.weights
+  assert {path: int(mask.sum()) for path, mask in masks.items()} == {"fc/kernel": 5, "out/kernel": 3}
+  draws = [_draw(ticket, "random_mask", seed)[1]["fc/kernel"].tobytes() for seed in range(6)]
+  assert len(set(draws)) > 1
+  _, masks = _draw(ticket, "random_mask_global")
+  assert sum(int(mask.sum()) for mask in masks.values()) == 8
+  counts = {int(_draw(ticket, "random_mask_global", s)[1]["fc/kernel"].sum()) for s in range(8)}
+  assert len(counts) > 1, "a shuffle over the network moves weights between layers"
+
+
+def test_every_draw_has_a_seed_of_its_own():
+  names = ["ticket", *arms.ARMS]
+  seeds = [tuple(arms.arm_seed(s, n, arm)) for s in (0, 1) for n in (0, 1, 2) for arm in names]
+  assert len(set(seeds)) == len(seeds)
+
+
+def test_the_seeds_of_initialisation_order_and_masks_differ_and_stay():
+  words = np.random.SeedSequence(7).generate_state(3)
+  seeds = arms.seeds_of(7)
+  assert seeds == {"initialisation": words[0], "order": words[1], "masks": words[2]}
+  assert all(type(seed) is int for seed in seeds.values()), "JSON must take them"
+  every = [seed for run in range(20) for seed in arms.seeds_of(run).values()]
+  assert len(set(every)) == 60

@@ -1,0 +1,335 @@
+"""The search, level by level, against trainings that the test makes itself."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from builders import Watch, arrays, batches, compiled, mlp, values
+
+import tflottery as tfl
+from tflottery import site as _sites
+
+LENGTH = 15
+
+
+class Log(tf_keras.callbacks.Callback):
+  """Per level: the weights it began with, the weights after every step."""
+
+  def __init__(self):
+    super().__init__()
+    self.levels = []
+
+  def on_train_begin(self, logs=None):
+    self.levels.append([self._weights()])
+
+  def on_train_batch_end(self, batch, logs=None):
+    self.levels[-1].append(self._weights())
+
+  def _weights(self):
+    return {path: np.array(v.numpy()) for path, v in _sites.weights(self.model).items()}
+
+  @property
+  def steps(self):
+    return [len(level) - 1 for level in self.levels]
+
+
+def find(build, **options):
+  settings = {"levels": 2, "rate": 0.5, "epochs": 1, "verbose": 0} | options
+  return tfl.find_ticket(build, settings.pop("train", batches()), **settings)
+
+
+def _kept(ticket):
+  return {path: int(mask.sum()) for path, mask in ticket.masks.items()}
+
+
+def test_layerwise_counts_are_exact_and_rates_follow_patterns(k):
+  ticket = find(lambda: mlp(k), levels=3, rate=0.2, rates={"out": 0.1, "fc2": 0})
+  # 48 -> round 38.4 -> round 30.4 -> 24; 15 -> round 13.5 = 14 -> round 12.6 -> round 11.7
+  assert _kept(ticket) == {"fc1/kernel": 24, "fc2/kernel": 30, "out/kernel": 12}
+  assert ticket.level == 3
+
+
+def test_global_counts_are_exact(k):
+  ticket = find(lambda: mlp(k), levels=2, rate=0.3, scope="global")
+  # 93 -> round 65.1 -> round 45.5
+  assert sum(_kept(ticket).values()) == round(65 * 0.7)
+
+
+def test_one_shot_prunes_the_dense_network_at_once(k):
+  log = Log()
+  ticket = find(lambda: mlp(k), levels=2, rate=0.3, one_shot=True, callbacks=[log])
+  assert _kept(ticket) == {"fc1/kernel": round(48 * 0.49), "fc2/kernel": round(30 * 0.49), "out/kernel": 7}
+  trained = log.levels[0][-1]
+  for path, mask in ticket.masks.items():
+    magnitude = np.abs(trained[path])
+    assert magnitude[mask].min() >= magnitude[~mask].max()
+
+
+@pytest.mark.parametrize("rewind_to,k_step", [("init", 0), ("4it", 4), ("1ep", 15), (20, 20)])
+def test_each_level_starts_at_step_k_with_its_statistics_and_trains_the_rest(k, rewind_to, k_step):
+  log = Log()
+  build = lambda: mlp(k, k.optimizers.Adam(0.01), batch_norm=True)  # noqa: E731
+  ticket = find(build, epochs=2, rewind_to=rewind_to, callbacks=[log])
+
+  plain = build()
+  if k_step:
+    plain.fit(batches().repeat().take(k_step), verbose=0)
+  at_k = {path: np.array(v.numpy()) for path, v in _sites.weights(plain).items()}
+  assert set(ticket.weights) == set(at_k) and "norm/moving_mean" in at_k
+  for path, weight in at_k.items():
+    np.testing.assert_allclose(ticket.weights[path], weight, atol=1e-6, err_msg=path)
+
+  # fit is called piece by piece: a level's steps are all those since it was put back.
+  starts = [i for i, level in enumerate(log.levels) if _is_start(level[0], ticket.weights)]
+  lengths = [sum(log.steps[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
+  if k_step == 0:
+    assert lengths == [30, 30, 30]
+  else:
+    assert sum(log.steps) == 30 + 2 * (30 - k_step)
+    assert lengths == [30 - k_step] * 3
+  last = log.levels[starts[-1]][0]
+  for path, weight in ticket.weights.items():
+    mask = ticket.masks.get(path, True)
+    assert (last[path] == weight * mask).all(), path
+
+
+def _is_start(weights, rewound):
+  return all((weights[p] == r).all() for p, r in rewound.items() if "kernel" not in p) and all(
+    ((weights[p] == r) | (weights[p] == 0)).all() for p, r in rewound.items()
+  )
+
+
+def test_the_ticket_of_a_level_prunes_what_the_level_before_has_trained(k):
+  log = Log()
+  ticket = find(lambda: mlp(k), levels=1, rate=0.5, callbacks=[log])
+  trained = log.levels[0][-1]
+  for path, mask in ticket.masks.items():
+    magnitude = np.abs(trained[path])
+    assert magnitude[mask].min() >= magnitude[~mask].max()
+
+
+def test_masked_weights_are_zero_after_every_step_of_every_level(k):
+  class PerLevel(Watch):
+    def _look(self):
+      super()._look()
+      self.counts.append(sum(int(m.sum()) for m in self.masks.values()))
+
+  watch = PerLevel()
+  watch.counts = []
+  find(lambda: mlp(k, k.optimizers.AdamW(0.01, weight_decay=0.1)), validation=batches(16), callbacks=[watch])
+  assert watch.looks == 45 and watch.validations == 6
+  assert list(dict.fromkeys(watch.counts)) == [93, 24 + 15 + 8, 12 + 8 + 4]
+
+
+# --- Learning rates, read off a network of constant gradient -------------------------------------
+
+
+def _straight(k, optimizer, schedule):
+  """y = x w with x = 1 and the loss -y: every weight's gradient is -1, so a step is the rate."""
+
+  def build():
+    model = k.Sequential(
+      [
+        k.layers.Input((4,)),
+        k.layers.Dense(1, use_bias=False, kernel_initializer="ones", name="fc"),
+      ]
+    )
+    model.set_weights([np.array([[1.0], [2.0], [3.0], [4.0]])])
+    model.compile(optimizer(schedule(k)), loss=lambda true, predicted: -predicted)
+    return model
+
+  return build
+
+
+def _decay(k):
+  return k.optimizers.schedules.PolynomialDecay(0.5, 20, 0.01)
+
+
+def _steps_of(log):
+  """Per fit, the size of every step of the largest weight."""
+  tracks = [[w["fc/kernel"][3, 0] for w in level] for level in log.levels]
+  return [np.diff(track) for track in tracks]
+
+
+RATES = 0.5 + (0.01 - 0.5) * np.arange(20) / 20
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_the_schedule_goes_on_from_k_while_the_optimizer_starts_fresh(k, name):
+  log = Log()
+  data = tf.data.Dataset.from_tensors((np.ones((2, 4), "float32"), np.ones((2, 1), "float32"))).repeat(10)
+  build = _straight(k, getattr(k.optimizers, name), _decay)
+  ticket = find(build, train=data, steps=20, rewind_to="6it", callbacks=[log])
+  assert _kept(ticket) == {"fc/kernel": 1}
+  sizes = np.concatenate(_steps_of(log))
+  # Adam's first step is the rate only if moments and step count are both fresh.
+  expected = np.concatenate([RATES, RATES[6:], RATES[6:]])
+  np.testing.assert_allclose(sizes, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+  "start,rates", [("continue", np.full(20, 0.01)), ("rewind_learning_rate", RATES)]
+)
+def test_other_starts_keep_the_final_weights(k, start, rates):
+  log = Log()
+  data = tf.data.Dataset.from_tensors((np.ones((2, 4), "float32"), np.ones((2, 1), "float32"))).repeat(20)
+  build = _straight(k, k.optimizers.Adam, _decay)
+  ticket = find(build, train=data, steps=20, start=start, levels=1, callbacks=[log])
+  dense, level = log.levels[-2], log.levels[-1]
+  mask = ticket.masks["fc/kernel"]
+  assert (level[0]["fc/kernel"] == dense[-1]["fc/kernel"] * mask).all()
+  assert (ticket.weights["fc/kernel"] == dense[-1]["fc/kernel"]).all()
+  np.testing.assert_allclose(_steps_of(log)[-1], rates, rtol=1e-4)
+
+
+def test_a_constant_rate_and_a_rate_that_a_callback_lowers_start_afresh_each_level(k):
+  class Lower(tf_keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+      self.model.optimizer.learning_rate = 0.125
+
+  log = Log()
+  data = tf.data.Dataset.from_tensors((np.ones((2, 4), "float32"), np.ones((2, 1), "float32"))).repeat(2)
+  build = _straight(k, k.optimizers.SGD, lambda _: 0.5)
+  find(build, train=data, epochs=2, levels=1, callbacks=[log, Lower()])
+  np.testing.assert_allclose(np.concatenate(_steps_of(log)), [0.5, 0.5, 0.125, 0.125] * 2)
+
+
+# --- Seeds ---------------------------------------------------------------------------------------
+
+
+def _own_init(k):
+  def build():
+    model = k.Sequential(
+      [k.layers.Input((8,)), k.layers.Dense(6, "relu", name="fc1"), k.layers.Dropout(0.2), k.layers.Dense(3, name="out")]
+    )
+    return compiled(k, model)
+
+  return build
+
+
+def test_the_same_seed_gives_the_same_ticket_bit_for_bit(k, tmp_path):
+  for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+    find(_own_init(k), train=arrays(64), seed=seed, rewind_to="3it").save(tmp_path / name)
+  a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+  assert a == b
+  assert a != c
+
+
+PROGRAM = """
+import sys, numpy as np, {k} as k, tflottery as tfl
+def build():
+  model = k.Sequential([k.layers.Input((8,)), k.layers.Dense(6, "relu", name="fc1"), k.layers.Dense(3, name="out")])
+  model.compile("adam", "mse")
+  return model
+rng = np.random.default_rng(0)
+data = rng.normal(size=(40, 8)).astype("float32"), rng.normal(size=(40, 3)).astype("float32")
+tfl.find_ticket(build, data, levels=2, rate=0.5, epochs=1, batch_size=8, seed=3, verbose=0).save(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_the_same_seed_gives_the_same_ticket_in_another_process(tmp_path, name):
+  for file in "ab":
+    subprocess.run([sys.executable, "-c", PROGRAM.format(k=name), file], cwd=tmp_path, check=True, capture_output=True)
+  assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_ticket_records_seed_rewinding_and_history(k):
+  ticket = find(lambda: mlp(k), seed=11, rewind_to="2it", validation=batches(16))
+  data = ticket.metadata
+  assert (data["seed"], data["rewind_to"], data["steps"], data["start"]) == (11, 2, 15, "rewind")
+  assert [entry["level"] for entry in data["history"]] == [0, 1, 2]
+  np.testing.assert_allclose([e["sparsity"] for e in data["history"]], [0, 1 - 47 / 93, 1 - 24 / 93])
+  assert all({"loss", "val_loss"} <= entry.keys() for entry in data["history"])
+
+
+def test_a_found_ticket_trains_in_the_users_fit(k, tmp_path):
+  find(lambda: mlp(k, seed=1)).save(tmp_path / "t")
+  ticket = tfl.Ticket.load(tmp_path / "t")
+  model, watch = mlp(k, seed=9), Watch(ticket.masks)
+  model.fit(batches(), verbose=0, callbacks=[ticket.callback(), watch])
+  assert watch.looks == 15
+  assert values(model)["fc1/kernel"].astype(bool).sum() == 12
+
+
+def test_zero_levels_give_the_dense_ticket(k):
+  ticket = find(lambda: mlp(k), levels=0)
+  assert ticket.sparsity == 0 and ticket.level == 0
+
+
+def test_sites_can_be_chosen(k):
+  assert set(find(lambda: mlp(k), exclude="out").masks) == {"fc1/kernel", "fc2/kernel"}
+
+
+def test_a_line_per_level_says_how_much_remains(capsys):
+  find(lambda: mlp(keras), levels=1, verbose=1)
+  lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("level")]
+  assert len(lines) == 2
+  assert lines[0].startswith("level 0: 100 % of the weights remain, loss ")
+  assert lines[1].startswith("level 1: 50.54 % of the weights remain")
+
+
+# --- Misuse: one error that names the argument, before any training ------------------------------
+
+
+@pytest.mark.parametrize(
+  "options,text",
+  [
+    ({"rate": 1.5}, "rate=1.5 is out of range"),
+    ({"rate": -0.1}, "rate=-0.1 is out of range"),
+    ({"rates": {"out": 2}}, r"rates\['out'\]=2 is out of range"),
+    ({"rates": {"output": 0.1}}, "rates='output' matches no prunable weight.*out/kernel"),
+    ({"levels": -1}, "levels=-1 is out of range"),
+    ({"levels": 9}, "levels=9: level .* would leave 0 of"),
+    ({"levels": 1.5}, "levels=1.5 is out of range"),
+    ({"scope": "net"}, "scope='net' is unknown"),
+    ({"start": "again"}, "start='again' is unknown"),
+    ({"rewind_to": "soon"}, "rewind_to='soon' is not a duration"),
+    ({"rewind_to": "15it"}, "rewind_to='15it' is step 15"),
+    ({"rewind_to": "9ep"}, "rewind_to='9ep' is step 135"),
+    ({"epochs": None}, "exactly one of epochs and steps"),
+    ({"steps": 5}, "exactly one of epochs and steps"),
+    ({"epochs": 0}, "not before the last|epochs"),
+    ({"epochs": None, "steps": "5 steps"}, "steps='5 steps' is not a duration"),
+    ({"only": "conv"}, "only='conv' matches no prunable weight"),
+    ({"exclude": "kernel"}, "no prunable weight"),
+    ({"train": batches().repeat()}, "train has no known number of batches"),
+  ],
+  ids=str,
+)
+def test_bad_arguments_are_refused_before_any_training(k, options, text):
+  log = Log()
+  with pytest.raises(ValueError, match=text):
+    find(lambda: mlp(k), callbacks=[log], **options)
+  assert not log.levels
+
+
+def test_a_model_without_a_prunable_weight_is_refused(k):
+  def build():
+    model = k.Sequential([k.layers.Input((8,)), k.layers.BatchNormalization()])
+    model.compile("sgd", "mse")
+    return model
+
+  with pytest.raises(ValueError, match="no prunable weight"):
+    find(build)
+
+
+def test_a_model_that_is_not_compiled_is_refused(k):
+  with pytest.raises(ValueError, match="compile"):
+    find(lambda: k.Sequential([k.layers.Input((8,)), k.layers.Dense(3, name="out")]))
+
+
+def test_what_is_no_model_is_refused():
+  with pytest.raises(TypeError, match="model must be a model of Keras 3 or of tf_keras"):
+    find(lambda: 3)
+
+
+def test_a_training_that_diverges_is_said_to_have_diverged(k):
+  x, y = arrays(32)
+  x[:] = np.nan
+  with pytest.raises(ValueError, match="not finite: the training diverged"):
+    find(lambda: mlp(k), train=(x, y))
