@@ -14,7 +14,7 @@ setup(
   python_requires=">=3.10,<3.14",
   packages=find_packages(include=["tflottery", "tflottery.*"]),
   install_requires=[
-    "absl-py>=1.4",  # tensorflow-model-optimization 0.8 holds it to 1.x; 2.x works as well
+    "absl-py>=1.4,<2",  # held to 1.x by tensorflow-model-optimization 0.8; said here, pip finds it fast
     "importlib_resources>=5",  # tensorflow-datasets 4.9 imports it without requiring it
     "keras>=3.10,<4",
     "matplotlib>=3.8",

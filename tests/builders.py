@@ -2,7 +2,6 @@
 
 import functools
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -158,7 +157,3 @@ class Interrupt(tf_keras.callbacks.Callback):
   def on_train_batch_end(self, batch, logs=None):
     if (self._epoch, batch) >= self._at:
       raise self._error("interrupted")
-
-
-def is_keras3(k):
-  return k is keras

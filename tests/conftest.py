@@ -1,5 +1,7 @@
 """Two logical CPUs, before TensorFlow starts, and the two Kerases as a fixture."""
 
+# ruff: noqa: E402 - the environment is read when they are imported
+
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

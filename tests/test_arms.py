@@ -18,7 +18,7 @@ def ticket():
     "out/kernel": np.array([[True, False], [False, False], [False, True], [False, True]]),
   }
   weights = {
-    "fc/kernel": np.array([[1, -1, 3, -3], [1, -1, 2, -2]], "float32") * 2 / np.sqrt(3.75),
+    "fc/kernel": np.array([[1, -1, 3, -3], [1, -1, 2, -2]], "float32") * np.float32(2 / 3.75**0.5),
     "fc/bias": np.array([5, 6, 7, 8], "float32"),
     "out/kernel": np.array([[3, -3], [3, -3], [-3, 3], [-3, 3]], "float32"),
   }
@@ -76,7 +76,10 @@ def test_a_reshuffle_permutes_the_survivors_within_their_layer(ticket):
 def test_random_masks_keep_the_counts_and_the_weights(ticket):
   weights, masks = _draw(ticket, "random_mask")
   assert weights is ticket.weights
-  assert {path: int(mask.sum()) for path, mask in masks.items()} == {"fc/kernel": 5, "out/kernel": 3}
+  assert {path: int(mask.sum()) for path, mask in masks.items()} == {
+    "fc/kernel": 5,
+    "out/kernel": 3,
+  }
   draws = [_draw(ticket, "random_mask", seed)[1]["fc/kernel"].tobytes() for seed in range(6)]
   assert len(set(draws)) > 1
   _, masks = _draw(ticket, "random_mask_global")

@@ -80,13 +80,15 @@ def test_a_checkpoint_of_weights_alone_is_sparse(k, tmp_path):
     assert not values(other)["fc1/kernel"][~masks["fc1/kernel"]].any()
 
 
-class _Fails(RuntimeError):
+class _StopError(RuntimeError):
   pass
 
 
 @pytest.mark.parametrize("hold_first", [True, False], ids=["hold_first", "backup_first"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_an_interrupted_fit_resumes_to_the_same_masks_and_weights(k, tmp_path, hold_first, optimizer):
+def test_an_interrupted_fit_resumes_to_the_same_masks_and_weights(
+  k, tmp_path, hold_first, optimizer
+):
   def build(seed):
     momentum = k.optimizers.SGD(0.05, momentum=0.9)
     return mlp(k, momentum if optimizer == "sgd" else k.optimizers.Adam(0.01), seed=seed)
@@ -103,8 +105,8 @@ def test_an_interrupted_fit_resumes_to_the_same_masks_and_weights(k, tmp_path, h
 
   whole = build(0)
   assert fit(whole).looks == 60
-  with pytest.raises(_Fails):
-    fit(build(0), k.callbacks.BackupAndRestore(str(tmp_path / "b")), Interrupt(2, 3, _Fails))
+  with pytest.raises(_StopError):
+    fit(build(0), k.callbacks.BackupAndRestore(str(tmp_path / "b")), Interrupt(2, 3, _StopError))
   resumed = build(7)
   assert fit(resumed, k.callbacks.BackupAndRestore(str(tmp_path / "b"))).looks == 30
   for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
@@ -124,8 +126,13 @@ def test_the_masks_themselves_come_back_from_the_backup(k, tmp_path):
 
   hold = tfl.callbacks.HoldMasks(first)
   backup = k.callbacks.BackupAndRestore(str(tmp_path / "b"))
-  with pytest.raises(_Fails):
-    model.fit(batches(), epochs=3, verbose=0, callbacks=[hold, Change(), backup, Interrupt(2, 1, _Fails)])
+  with pytest.raises(_StopError):
+    model.fit(
+      batches(),
+      epochs=3,
+      verbose=0,
+      callbacks=[hold, Change(), backup, Interrupt(2, 1, _StopError)],
+    )
   watch = Watch(second)
   hold = tfl.callbacks.HoldMasks(first)
   fresh = mlp(k, seed=5)
@@ -148,8 +155,8 @@ def test_a_resumed_fit_on_two_replicas_keeps_its_masks(k, tmp_path):
     model.fit(batches(), epochs=3, verbose=0, callbacks=[ticket.callback(), backup, watch, *more])
     return watch
 
-  with pytest.raises(_Fails):
-    fit(build(0), Interrupt(1, 3, _Fails))
+  with pytest.raises(_StopError):
+    fit(build(0), Interrupt(1, 3, _StopError))
   resumed = build(3)
   assert fit(resumed).looks == 30
   whole = build(0)
@@ -187,7 +194,9 @@ assert int(model.optimizer.iterations.numpy()) == 15
 model.fit(np.ones((8, 8)), np.zeros(8), verbose=0)
 assert not any(name.startswith("tflottery") for name in sys.modules)
 """
-  done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+  done = subprocess.run(
+    [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+  )
   assert done.returncode == 0, done.stderr
 
 
@@ -209,7 +218,9 @@ def test_after_a_keyboard_interrupt_another_ticket_can_be_trained(k):
   size = optimizer_size(model)
   first, second = (tfl.capture(mlp(k, seed=s), random_masks(model, seed=s)) for s in (1, 2))
   with pytest.raises(KeyboardInterrupt):
-    model.fit(batches(), verbose=0, callbacks=[first.callback(), Interrupt(0, 3, KeyboardInterrupt)])
+    model.fit(
+      batches(), verbose=0, callbacks=[first.callback(), Interrupt(0, 3, KeyboardInterrupt)]
+    )
   watch = Watch(second.masks)
   model.fit(batches(), verbose=0, callbacks=[second.callback(), watch])
   assert watch.looks == 15
@@ -264,7 +275,9 @@ def _wrapped(tfmot, **options):
   return model, schedule
 
 
-@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize(
+  "options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str
+)
 def test_a_wrapped_model_is_held_without_update_pruning_step(tfmot, options):
   model, schedule = _wrapped(tfmot, **options)
   masks = random_masks(model, 0.5)
@@ -313,8 +326,8 @@ def test_a_wrapped_model_resumes_from_its_backup(tfmot, tmp_path):
     return model, watch
 
   whole, _ = fit()
-  with pytest.raises(_Fails):
-    fit(tf_keras.callbacks.BackupAndRestore(str(tmp_path / "b")), Interrupt(1, 4, _Fails))
+  with pytest.raises(_StopError):
+    fit(tf_keras.callbacks.BackupAndRestore(str(tmp_path / "b")), Interrupt(1, 4, _StopError))
   resumed, watch = fit(tf_keras.callbacks.BackupAndRestore(str(tmp_path / "b")))
   assert watch.looks == 30
   for path, weight in values(whole).items():

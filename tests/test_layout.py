@@ -24,7 +24,7 @@ LAYERS = [
   ["callbacks"],
   ["training"],
   ["site", "schedules", "criteria", "rules", "probe"],
-  ["masks", "allocations", "granularity", "files"],
+  ["masks", "allocations", "granularity", "files", "versions"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -115,7 +115,9 @@ def test_tfmot_is_imported_by_no_module_as_it_loads(file):
 def test_keras_is_never_reached_through_tensorflow(file):
   for node in ast.walk(ast.parse(file.read_text())):
     assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.keras"), node.lineno
-    assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tensorflow.keras"))
+    assert not (
+      isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tensorflow.keras")
+    )
 
 
 EVERY_TEXT = sorted(

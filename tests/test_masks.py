@@ -30,7 +30,9 @@ def test_keep_top_agrees_with_a_stable_sort(data):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from([-0.0, 0.0, 1.0, 2.0, -np.inf]), min_size=1, max_size=30), st.data())
+@given(
+  st.lists(st.sampled_from([-0.0, 0.0, 1.0, 2.0, -np.inf]), min_size=1, max_size=30), st.data()
+)
 def test_keep_top_breaks_many_ties_by_index(scores, data):
   count = data.draw(st.integers(0, len(scores)))
   assert masks.keep_top(scores, count).numpy().tolist() == oracle(scores, count)

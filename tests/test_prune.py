@@ -42,7 +42,11 @@ def test_what_is_masked_stays_masked_however_large():
 def test_counts_are_exact_over_levels(data):
   size = data.draw(st.integers(1, 60))
   rate = data.draw(st.floats(0, 0.95))
-  weights = {"a": np.array(data.draw(st.lists(st.sampled_from([-2.0, 0.0, 1.0, 2.0]), min_size=size, max_size=size)))}
+  weights = {
+    "a": np.array(
+      data.draw(st.lists(st.sampled_from([-2.0, 0.0, 1.0, 2.0]), min_size=size, max_size=size))
+    )
+  }
   masks, remaining = {"a": np.ones(size, bool)}, size
   for _ in range(4):
     pruned = prune.prune(weights, masks, rates={"a": rate})
@@ -72,14 +76,14 @@ def test_of_equal_magnitudes_the_higher_index_goes_first():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_that_are_not_finite_are_refused(bad):
-  with pytest.raises(ValueError, match="a holds weights that are not finite.*diverged"):
+  with pytest.raises(ValueError, match=r"a holds weights that are not finite.*diverged"):
     prune.prune({"a": np.array([1.0, bad])}, {"a": np.ones(2, bool)}, rates={"a": 0.5})
 
 
 def test_a_global_level_that_would_empty_a_layer_names_it_and_the_cures():
   weights = {"small": np.array([0.1, 0.1]), "large": np.array([5.0, 6.0, 7.0, 8.0])}
   masks = {path: np.ones(w.shape, bool) for path, w in weights.items()}
-  with pytest.raises(ValueError, match="leave no weight in small.*scope='layer'"):
+  with pytest.raises(ValueError, match=r"leave no weight in small.*scope='layer'"):
     prune.prune(weights, masks, rates=dict.fromkeys(weights, 0.5), scope="global")
 
 
@@ -100,7 +104,7 @@ def test_a_rate_out_of_range_names_the_argument_and_the_value(bad):
 
 
 def test_a_rate_for_a_pattern_that_matches_nothing_is_refused():
-  with pytest.raises(ValueError, match="rates='outptu' matches no.*out/kernel"):
+  with pytest.raises(ValueError, match=r"rates='outptu' matches no.*out/kernel"):
     prune.site_rates(["out/kernel"], 0.2, {"outptu": 0.1})
 
 
@@ -112,7 +116,9 @@ def test_rates_that_remove_nothing_are_refused():
 def test_levels_that_would_empty_a_layer_name_level_and_layer():
   # 4 -> 2 -> 1 -> round(0.5) = 0
   prune.check({"a": 4}, {"a": 0.5}, levels=2, scope="layer")
-  with pytest.raises(ValueError, match=r"levels=3: level 3 would leave 0 of 4 weights in a.*at most 2"):
+  with pytest.raises(
+    ValueError, match=r"levels=3: level 3 would leave 0 of 4 weights in a.*at most 2"
+  ):
     prune.check({"a": 4}, {"a": 0.5}, levels=3, scope="layer")
 
 
@@ -130,7 +136,7 @@ def test_levels_out_of_range_are_refused(levels):
 
 
 def test_an_unknown_scope_is_refused_with_the_choices():
-  with pytest.raises(ValueError, match="scope='network' is unknown.*layer.*global"):
+  with pytest.raises(ValueError, match=r"scope='network' is unknown.*layer.*global"):
     prune.check({"a": 4}, {"a": 0.5}, levels=1, scope="network")
 
 

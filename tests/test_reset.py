@@ -88,14 +88,14 @@ def test_reinit_differs_from_the_initial_values_and_has_their_distribution(k):
   initial = {path: np.array(v.numpy()) for path, v in _weights(model).items()}
   masks = {"fc/kernel": np.ones((60, 40), bool)}
   options = {"initializers": resets.initializers_of(model)}
-  drawn = [tfl.reset("reinit", initial, initial, masks, seed=s, **options)["fc/kernel"] for s in (0, 1)]
-  assert not np.isclose(drawn[0], initial["fc/kernel"]).any(axis=1).all()
+  drawn = [
+    tfl.reset("reinit", initial, initial, masks, seed=s, **options)["fc/kernel"] for s in (0, 1)
+  ]
   assert (drawn[0] != initial["fc/kernel"]).mean() > 0.99
   assert (drawn[0] != drawn[1]).mean() > 0.99
   # Glorot normal: variance 2 / (60 + 40) before truncation; Keras corrects for it.
   assert abs(drawn[0].std() / (2 / 100) ** 0.5 - 1) < 0.1
   assert drawn[0].dtype == np.float32
-  assert not drawn[0].all(axis=None) or drawn[0].shape == (60, 40)
 
 
 def _weights(model):
@@ -121,7 +121,11 @@ def test_the_initializers_of_every_kind_of_kernel_are_found(k):
       k.layers.Input((5,)),
       k.layers.Embedding(7, 4, name="embedding", embeddings_initializer="uniform"),
       k.layers.SeparableConv1D(
-        3, 2, depthwise_initializer="he_normal", pointwise_initializer="he_uniform", name="separable"
+        3,
+        2,
+        depthwise_initializer="he_normal",
+        pointwise_initializer="he_uniform",
+        name="separable",
       ),
       k.layers.LSTM(3, recurrent_initializer="orthogonal", name="lstm"),
       k.layers.Dense(2, kernel_initializer="lecun_normal", name="fc"),
@@ -135,8 +139,8 @@ def test_the_initializers_of_every_kind_of_kernel_are_found(k):
     "depthwise_kernel": "HeNormal",
     "pointwise_kernel": "HeUniform",
     "kernel": "GlorotUniform",
-    "recurrent_kernel": "Orthogonal" if k.__name__ == "tf_keras" else "OrthogonalInitializer",
-  } or by_name["recurrent_kernel"].startswith("Orthogonal")
+    "recurrent_kernel": k.initializers.get("orthogonal").__class__.__name__,
+  }
 
 
 @pytest.mark.parametrize("how", ["resample", "reshuffle", "constant"])
@@ -160,7 +164,9 @@ for how in sorted(tfl.RESETS):
   print(how, tfl.reset(how, initial, initial, masks, **options)["fc/kernel"].tolist())
 """
   outs = [
-    subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    subprocess.run(
+      [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     for _ in range(2)
   ]
   assert outs[0] == outs[1]
@@ -168,10 +174,10 @@ for how in sorted(tfl.RESETS):
 
 
 def test_an_unknown_reset_is_refused_with_the_choices():
-  with pytest.raises(ValueError, match="how='rewnd' is not a reset. Choose one of rewind, reinit"):
+  with pytest.raises(ValueError, match=r"how='rewnd' is not a reset. Choose one of rewind, reinit"):
     reset("rewnd")
 
 
 def test_reinit_without_an_initializer_is_refused_with_the_site_and_a_cure():
-  with pytest.raises(ValueError, match="fc/kernel.*resample"):
+  with pytest.raises(ValueError, match=r"fc/kernel.*resample"):
     reset("reinit")

@@ -39,7 +39,8 @@ def test_the_deviation_is_that_of_a_sample():
 
 
 @pytest.mark.parametrize(
-  ("value", "text"), [(100.0, "100"), (99.97, "100.0"), (21.14, "21.1"), (0.999, "1"), (0.05, "0.05")]
+  ("value", "text"),
+  [(100.0, "100"), (99.97, "100.0"), (21.14, "21.1"), (0.999, "1"), (0.05, "0.05")],
 )
 def test_a_percentage_is_short(value, text):
   assert results.percent(value) == text

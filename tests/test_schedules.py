@@ -19,7 +19,9 @@ def test_init_is_step_zero():
   assert schedules.steps("init", 7) == 0
 
 
-@pytest.mark.parametrize("bad", ["", "it", "-5it", "2.5ep", "2 epochs", "500its", None, 1.5, -1, True])
+@pytest.mark.parametrize(
+  "bad", ["", "it", "-5it", "2.5ep", "2 epochs", "500its", None, 1.5, -1, True]
+)
 def test_a_duration_that_does_not_parse_names_argument_value_and_cure(bad):
   with pytest.raises(ValueError) as caught:
     schedules.steps(bad, 10, argument="rewind_to")

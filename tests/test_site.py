@@ -114,7 +114,7 @@ def test_a_pattern_that_is_no_regular_expression_is_refused(k):
 
 
 def test_only_and_exclude_that_leave_nothing_are_refused(k):
-  with pytest.raises(ValueError, match="no prunable weight.*leave none of"):
+  with pytest.raises(ValueError, match=r"no prunable weight.*leave none of"):
     tfl.sites(mlp(k), only="fc1", exclude="fc1")
 
 
@@ -217,7 +217,13 @@ def test_the_latency_policy_of_tfmot_chooses_the_pointwise_convolutions(tfmot):
   policy = tfmot.sparsity.keras.PruneForLatencyOnXNNPack()
   chosen = tfl.sites(model, policy=policy)
   allowed = {layer.name for layer in model.layers if policy.allow_pruning(layer)}
-  assert {path.split("/")[0] for path in chosen} == allowed & {"stem", "pointwise", "pointwise_2", "depthwise", "out"}
+  assert {path.split("/")[0] for path in chosen} == allowed & {
+    "stem",
+    "pointwise",
+    "pointwise_2",
+    "depthwise",
+    "out",
+  }
   assert "pointwise/kernel" in chosen and "depthwise/depthwise_kernel" not in chosen
 
 
@@ -225,7 +231,7 @@ def test_a_policy_that_refuses_the_model_is_heard(tfmot):
   policy = tfmot.sparsity.keras.PruneForLatencyOnXNNPack()
   import tf_keras
 
-  with pytest.raises(ValueError, match="INPUT.*CONV|functional|Sequential|start layer|pattern|Could not find"):
+  with pytest.raises(ValueError, match="Could not find `Conv2D 3x3` layer"):
     tfl.sites(mlp(tf_keras), policy=policy)
 
 

@@ -26,13 +26,20 @@ JSON = st.recursive(
 
 @st.composite
 def tickets(draw):
-  paths = draw(st.lists(st.text("abcé_/0", min_size=1, max_size=8), min_size=1, max_size=4, unique=True))
+  paths = draw(
+    st.lists(st.text("abcé_/0", min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
+  )
   masks = {p: draw(arrays_of.arrays(bool, draw(SHAPES))) for p in paths}
-  weights = {p: draw(arrays_of.arrays("float32", masks[p].shape, elements=st.floats(width=32))) for p in paths}
+  weights = {
+    p: draw(arrays_of.arrays("float32", masks[p].shape, elements=st.floats(width=32)))
+    for p in paths
+  }
   for name in ("scalar", "vector"):
     shape = () if name == "scalar" else draw(SHAPES)
     weights[name] = draw(arrays_of.arrays(draw(DTYPES), shape))
-  return tfl.Ticket(masks, weights, draw(st.integers(0, 99)), draw(st.dictionaries(st.text(), JSON, max_size=3)))
+  return tfl.Ticket(
+    masks, weights, draw(st.integers(0, 99)), draw(st.dictionaries(st.text(), JSON, max_size=3))
+  )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,7 +50,9 @@ def test_a_ticket_comes_back_from_its_file(tmp_path_factory, ticket):
   loaded = tfl.Ticket.load(path)
   assert list(loaded.masks) == list(ticket.masks) and list(loaded.weights) == list(ticket.weights)
   for name in ("masks", "weights"):
-    for ours, theirs in zip(getattr(loaded, name).values(), getattr(ticket, name).values(), strict=True):
+    for ours, theirs in zip(
+      getattr(loaded, name).values(), getattr(ticket, name).values(), strict=True
+    ):
       assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
       assert ours.tobytes() == np.ascontiguousarray(theirs).tobytes()
   assert (loaded.level, loaded.metadata) == (ticket.level, ticket.metadata)
@@ -121,14 +130,18 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path):
     _refused(path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+  max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused(tmp_path, content):
   (tmp_path / "noise").write_bytes(content)
   _refused(tmp_path / "noise")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+  max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_a_flipped_byte_gives_a_ticket_or_a_value_error(tmp_path, data):
   path = tmp_path / "flipped"
@@ -150,10 +163,19 @@ def _with_header(path, header):
   path.write_bytes(safetensors.numpy.save(tensors, metadata={"tflottery_ticket": text}))
 
 
-GOOD = {"format_version": 1, "level": 1, "sparsity": 1.0, "sites": [["a", [2, 2]]], "weights": ["a"], "metadata": {}}
+GOOD = {
+  "format_version": 1,
+  "level": 1,
+  "sparsity": 1.0,
+  "sites": [["a", [2, 2]]],
+  "weights": ["a"],
+  "metadata": {},
+}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+  max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.sampled_from(list(GOOD)), JSON)
 def test_a_header_of_wrong_values_gives_a_ticket_or_a_value_error(tmp_path, key, value):
   path = tmp_path / "odd"
@@ -206,7 +228,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_pickle_is_never_executed(tmp_path):
-  (tmp_path / "evil").write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path).encode() + b"/owned'\ntR.")
+  (tmp_path / "evil").write_bytes(
+    b"cos\nsystem\n(S'touch " + str(tmp_path).encode() + b"/owned'\ntR."
+  )
   _refused(tmp_path / "evil")
   assert not (tmp_path / "owned").exists()
 
@@ -222,7 +246,9 @@ def test_capture_of_a_held_model_takes_the_masks_in_force(k):
     captured = tfl.capture(model, level=3, metadata={"seed": 1})
   assert all((captured.masks[path] == mask).all() for path, mask in masks.items())
   assert (captured.level, captured.metadata) == (3, {"seed": 1})
-  assert set(captured.weights) == {f"{n}/{w}" for n in ("fc1", "fc2", "out") for w in ("kernel", "bias")}
+  assert set(captured.weights) == {
+    f"{n}/{w}" for n in ("fc1", "fc2", "out") for w in ("kernel", "bias")
+  }
 
 
 def test_capture_of_a_sparse_model_takes_its_zeros(k):
@@ -255,7 +281,9 @@ def test_apply_puts_masked_weights_and_dense_rest(k):
   assert (other.get_layer("norm").get_weights()[0] == 1).all()
 
 
-@pytest.mark.parametrize("source,target", [(keras, tf_keras), (tf_keras, keras)], ids=["3_to_2", "2_to_3"])
+@pytest.mark.parametrize(
+  "source,target", [(keras, tf_keras), (tf_keras, keras)], ids=["3_to_2", "2_to_3"]
+)
 def test_a_ticket_goes_from_one_keras_to_the_other(tmp_path, source, target):
   model = mlp(source, seed=1, batch_norm=True)
   tfl.capture(model, random_masks(model)).save(tmp_path / "t")
@@ -269,7 +297,9 @@ def test_a_ticket_goes_from_one_keras_to_the_other(tmp_path, source, target):
 
 def test_a_ticket_fits_another_build_with_keras_own_names(k):
   def build():
-    return k.Sequential([k.layers.Input((4,)), k.layers.Dense(4), k.layers.Dense(4), k.layers.Dense(4)])
+    return k.Sequential(
+      [k.layers.Input((4,)), k.layers.Dense(4), k.layers.Dense(4), k.layers.Dense(4)]
+    )
 
   first, second = build(), build()
   assert set(tfl.sites(first)) != set(tfl.sites(second))

@@ -64,7 +64,9 @@ def _subclassed(k):
 
 def _nested(k):
   inner = k.Sequential([k.layers.Input((8,)), k.layers.Dense(6, name="fc")], name="inner")
-  outer = k.Sequential([inner, k.layers.BatchNormalization(), k.layers.Dense(5, name="fc")], name="mid")
+  outer = k.Sequential(
+    [inner, k.layers.BatchNormalization(), k.layers.Dense(5, name="fc")], name="mid"
+  )
   return k.Sequential([k.layers.Input((8,)), outer, k.layers.Dense(3, name="out")])
 
 
@@ -184,15 +186,11 @@ def test_every_optimizer_keeps_masked_weights_and_slots_at_zero(k, name):
     assert (values(model)[path][mask] != before[path][mask]).any(), f"{path} did not learn"
 
 
-@pytest.mark.parametrize("dead", [False, True], ids=["full_rank", "a_dead_row_and_column"])
-def test_adafactor_keeps_zeros_and_stays_finite(k, dead):
-  model = compiled(
-    k, k.Sequential([k.layers.Input((8,)), k.layers.Dense(3, name="out")]), k.optimizers.Adafactor(0.01)
-  )
-  mask = np.indices((8, 3)).sum(0) % 2 == 0
-  if dead:
-    mask[4], mask[:, 1] = False, False
-  fit_held(model, {"out/kernel": mask}, looks=15)
+def test_adafactor_is_refused_because_its_moments_turn_to_nan(k):
+  layers = [k.layers.Input((8,)), k.layers.Dense(3, name="out")]
+  model = compiled(k, k.Sequential(layers), k.optimizers.Adafactor(0.01))
+  with pytest.raises(TypeError, match="Adafactor can't hold masks.*Use Adam"):
+    tfl.hold(model, {"out/kernel": np.ones((8, 3), bool)})
 
 
 KERAS_3_OPTIMIZERS = {
@@ -225,7 +223,9 @@ def _drifting(k):
   return Drifting(0.1, momentum=0.9)
 
 
-@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize(
+  "options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str
+)
 def test_an_optimizer_that_does_not_keep_zeros_is_masked_again(k, options):
   model = mlp(k, _drifting(k), **options)
   fit_held(model, random_masks(model), looks=15 // options.get("steps_per_execution", 1))
@@ -242,7 +242,9 @@ def test_a_custom_constraint_that_moves_zeros_is_masked_again(k):
     def __call__(self, w):
       return w + 0.25
 
-  model = k.Sequential([k.layers.Input((8,)), k.layers.Dense(3, kernel_constraint=Lift(), name="out")])
+  model = k.Sequential(
+    [k.layers.Input((8,)), k.layers.Dense(3, kernel_constraint=Lift(), name="out")]
+  )
   compiled(k, model, "adam")
   before, masks = values(model), random_masks(model)
   fit_held(model, masks, looks=15)
@@ -255,7 +257,9 @@ def test_a_nan_gradient_at_masked_places_does_no_harm(k):
     """x @ sqrt(|w|): at w = 0 the gradient is 0 / 0."""
 
     def build(self, shape):
-      self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 3), initializer="glorot_uniform")
+      self.kernel = self.add_weight(
+        name="kernel", shape=(shape[-1], 3), initializer="glorot_uniform"
+      )
 
     def call(self, x):
       return tf.matmul(x, tf.sqrt(tf.abs(self.kernel)))
@@ -373,7 +377,9 @@ def _adam_by_hand(weights, biases, masks, data, rate=0.01, b1=0.9, b2=0.999, eps
   return parameters
 
 
-@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 4}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize(
+  "options", [{}, {"steps_per_execution": 4}, {"jit_compile": True}], ids=str
+)
 def test_a_held_model_is_the_network_written_out_in_numpy(k, options):
   model = k.Sequential(
     [k.layers.Input((8,)), k.layers.Dense(6, "relu", name="fc1"), k.layers.Dense(3, name="out")]
@@ -384,7 +390,9 @@ def test_a_held_model_is_the_network_written_out_in_numpy(k, options):
   x, y = arrays(80)
   pairs = [(x[i : i + 8], y[i : i + 8]) for i in range(0, 80, 8)]
   expected = _adam_by_hand([w1, w2], [c1, c2], list(masks.values()), pairs)
-  model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[tfl.callbacks.HoldMasks(masks)])
+  model.fit(
+    x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[tfl.callbacks.HoldMasks(masks)]
+  )
   w1, c1, w2, c2 = model.get_weights()
   for ours, reference in zip([w1, w2, c1, c2], expected, strict=True):
     np.testing.assert_allclose(ours, reference, atol=1e-5)
@@ -399,7 +407,9 @@ def test_a_custom_loop_with_a_tape_is_held_too(k):
     for _ in range(3):
       with tf.GradientTape() as tape:
         error = loss(y, model(x))
-      gradients = tape.gradient(error, [v.value if k is keras else v for v in model.trainable_variables])
+      gradients = tape.gradient(
+        error, [v.value if k is keras else v for v in model.trainable_variables]
+      )
       model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
       assert_held(model, masks)
 
@@ -482,7 +492,9 @@ def test_every_replica_holds_the_same_weights_and_masks(k):
 # --- Averages, mixed precision -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize(
+  "options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str
+)
 def test_averaged_weights_written_at_the_end_of_fit_are_sparse(k, options):
   model = mlp(k, k.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.8), **options)
   masks = random_masks(model)
@@ -507,19 +519,23 @@ def _mixed(k, **options):
     ]
   )
   inner = k.optimizers.Adam(0.01)
-  scaled = k.mixed_precision.LossScaleOptimizer if k is tf_keras else k.optimizers.LossScaleOptimizer
+  scaled = (
+    k.mixed_precision.LossScaleOptimizer if k is tf_keras else k.optimizers.LossScaleOptimizer
+  )
   return compiled(k, model, scaled(inner), **options)
 
 
-@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize(
+  "options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str
+)
 def test_mixed_float16_with_loss_scaling_is_sparse(k, options):
   model = _mixed(k, **options)
   before, masks = values(model), random_masks(model)
   fit_held(model, masks, looks=15 // options.get("steps_per_execution", 1))
   live = masks["fc1/kernel"]
   assert (values(model)["fc1/kernel"][live] != before["fc1/kernel"][live]).any()
-  with tfl.hold(model, masks) as held:
-    assert [v.dtype for v in (s.variable for s in held.sites.values())][0] in ("float32", tf.float32)
+  for site in tfl.sites(model).values():
+    assert tf.as_dtype(site.variable.dtype) == tf.float32
 
 
 def test_mixed_float16_on_two_replicas_is_sparse(k):

@@ -12,7 +12,7 @@ import tf_keras
 from tflottery import site as _sites
 
 # Their update of a weight is 0 where weight, gradient and slots are 0. Any other optimizer's
-# update is masked once more (Ftrl's is 0 / 0, Adafactor's second moments are factored).
+# update is masked once more (Ftrl's is 0 / 0).
 _KEEPS_ZEROS = {
   "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop",
   "SGD",
@@ -36,7 +36,7 @@ def hold(model, masks):
     A `HeldMasks`, also a context manager that releases at its end.
 
   Raises:
-    TypeError: `model` is no Keras model, or its optimizer is a legacy one.
+    TypeError: `model` is no Keras model, or its optimizer is a legacy one or Adafactor.
     ValueError: the model is not built or compiled, or the masks do not fit; every mismatch is
       listed, and the model is untouched.
 
@@ -63,6 +63,11 @@ class HeldMasks:
     self.model = model
     self.sites = fitting_sites(model, masks)
     self._optimizer = innermost(model)
+    if type(self._optimizer).__name__ == "Adafactor":
+      raise TypeError(
+        "optimizer Adafactor can't hold masks: where a whole row and column is masked, its factored "
+        "moments are 0 / 0, and its clipping spreads the NaN over the layer. Use Adam or AdamW."
+      )
     released(self._optimizer)
     with model.distribute_strategy.scope():
       model.optimizer.build(model.trainable_variables)

@@ -11,16 +11,17 @@ warnings.filterwarnings("ignore", message="`shuffle=True` was passed")  # Keras,
 
 
 def parse(argv):
-  """Parse the flags; a misspelt config key is an error of one sentence."""
-  _let_configs_import_each_other(argv)
+  """Parse the flags; a misspelt config key is an error of one sentence, as is a bad config file."""
+  for file in _config_files(argv):
+    if not file.is_file():
+      sys.exit(f"error: --config={file}: no such file. Give one, as configs/lth_digits.py.")
+    _let_configs_import_each_other(file)
   try:
     rest = flags.FLAGS(argv)
-  except (AttributeError, KeyError) as error:  # a key that the config does not have
-    hint = str(error).split("\\n")[-1].strip("\"'")
-    wrong = [arg for arg in argv if arg.lstrip("-").startswith("config.")]
-    sys.exit(f"error: unknown config key among {' '.join(wrong)}: {hint}")
-  except (flags.Error, OSError, TypeError, ValueError) as error:
-    sys.exit(f"error: {error}")
+  except Exception as error:  # a config file is a program: it may raise anything
+    if os.environ.get("TFLOTTERY_TRACEBACK"):
+      raise
+    sys.exit(f"error: {_reason(argv, error)}")
   if not flags.FLAGS["verbosity"].present:
     logging.set_verbosity(logging.ERROR)
   if rest[1:]:
@@ -42,9 +43,32 @@ def reporting(main):
   return wrapped
 
 
-def _let_configs_import_each_other(argv):
+def _reason(argv, error):
+  keys = [arg for arg in argv if arg.lstrip("-").startswith("config.")]
+  text = " ".join(str(error).split())
+  if keys and isinstance(error, (AttributeError, KeyError)):
+    hint = text.split("\\n")[-1].strip("\"'\\")
+    return f"unknown config key among {' '.join(keys)}: {hint}. Known are those of {_names(argv)}."
+  if isinstance(error, flags.Error):
+    return text
+  return f"--config={_names(argv)} can't be loaded or changed: {type(error).__name__}: {text}"
+
+
+def _names(argv):
+  return ", ".join(map(str, _config_files(argv)))
+
+
+def _config_files(argv):
+  """The paths that --config=PATH or --config PATH gives."""
+  pairs = zip(argv, [*argv[1:], ""], strict=True)
+  found = [(arg.lstrip("-").partition("="), after) for arg, after in pairs if arg.startswith("-")]
+  values = [
+    value if equals else after for (name, equals, value), after in found if name == "config"
+  ]
+  return [pathlib.Path(value.split(":")[0]) for value in values]
+
+
+def _let_configs_import_each_other(file):
   """Make `from configs import default` work from any directory."""
-  values = [arg.partition("=")[2] for arg in argv if arg.lstrip("-").startswith("config=")]
-  for path in (pathlib.Path(value).absolute() for value in values):
-    roots = [parent.parent for parent in path.parents if parent.name == "configs"]
-    sys.path[:0] = [str(root) for root in roots if str(root) not in sys.path]
+  roots = [parent.parent for parent in file.absolute().parents if parent.name == "configs"]
+  sys.path[:0] = [str(root) for root in roots if str(root) not in sys.path]

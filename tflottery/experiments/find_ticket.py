@@ -35,6 +35,7 @@ def main(config, workdir):
       _search(work, place, chosen.seeds)
     print(f"{len(missing)} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
+    place.claim(names, versions())
     print("Finished already: nothing to train.", flush=True)
   place.write_tables()
   report.write(place.path)

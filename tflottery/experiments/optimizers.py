@@ -1,5 +1,7 @@
 """Optimizers by name, with the papers' learning-rate schedule: warm-up, then drops."""
 
+import inspect
+
 import tensorflow as tf
 
 from tflottery import schedules
@@ -20,14 +22,15 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
   Raises:
     ValueError: the optimizer does not take these arguments.
   """
-  arguments = dict(arguments)
+  arguments, optimizer = dict(arguments), type(k.optimizers.get(name))
   if warmup or drops:
-    rate = arguments.get("learning_rate", 0.001)
+    default = inspect.signature(optimizer).parameters["learning_rate"].default
+    rate = arguments.get("learning_rate", default)
     arguments["learning_rate"] = schedules.from_function(
       k, lambda step: rate * _factor(tf.cast(step, tf.float32), warmup, drops, decay)
     )
   try:
-    return k.optimizers.get(name).__class__(**arguments)
+    return optimizer(**arguments)
   except (TypeError, ValueError) as error:
     raise ValueError(f"config.{name}={arguments!r} does not suit the optimizer: {error}") from error
 

@@ -63,7 +63,7 @@ def duration(seconds):
   >>> duration(42.3), duration(3720)
   ('42 s', '1 h 2 min')
   """
-  minutes, hours = round(seconds / 60), int(seconds // 3600)
   if seconds < 90:
     return f"{seconds:.0f} s"
-  return f"{hours} h {minutes - 60 * hours} min" if hours else f"{minutes} min"
+  hours, minutes = divmod(round(seconds / 60), 60)
+  return f"{hours} h {minutes} min" if hours else f"{minutes} min"

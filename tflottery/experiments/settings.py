@@ -80,7 +80,9 @@ def read(config):
   """
   values = {key: _plain(value) for key, value in config.items()}
   chosen = values.get("optimizer")
-  values["optimizer_arguments"] = values.get(chosen, {})
+  values["optimizer_arguments"] = arguments = values.get(chosen, {})
+  if not isinstance(arguments, dict):
+    raise ValueError(f"config.{chosen}={arguments!r} must be the optimizer's keyword arguments.")
   names = [field.name for field in dataclasses.fields(Settings)]
   for key in values:
     if key not in names and key not in OPTIMIZERS:
@@ -136,11 +138,16 @@ def _check(s):
   least = {"levels": 0, "batch_size": 1, "eval_every": 1, "workers": 1, "replicas": 1}
   for name, low in least.items():
     _require_int(f"config.{name}", getattr(s, name), low)
+  for name in ("validation_examples", "steps_per_execution"):
+    if getattr(s, name) is not None:
+      _require_int(f"config.{name}", getattr(s, name), 1)
   for name, low in {"seeds": 0, "arm_levels": 1}.items():
     for number in getattr(s, name):
       _require_int(f"config.{name}", number, low)
   if not s.seeds or len(set(s.seeds)) != len(s.seeds):
     raise ValueError(f"config.seeds={s.seeds!r} must name at least one seed, each once.")
+  if len(set(s.arms)) != len(s.arms):
+    raise ValueError(f"config.arms={s.arms!r} must name each arm once.")
   above = [level for level in s.arm_levels if level > s.levels]
   if above:
     raise ValueError(f"config.arm_levels={s.arm_levels!r}: {above} lie above levels={s.levels}.")
@@ -153,6 +160,8 @@ def _check(s):
       )
   for name in ("steps", "rewind_to", "warmup"):
     schedules.steps(getattr(s, name), 1, argument=f"config.{name}")
+  if not schedules.steps(s.steps, 1):
+    raise ValueError(f"config.steps={s.steps!r} trains nothing: at least 1 step.")
   for drop in s.learning_rate_drops:
     schedules.steps(drop, 1, argument="config.learning_rate_drops")
   prune.check_rates(s.rate, s.rates)

@@ -110,14 +110,18 @@ def load(settings):
   )
   examples = len(data.train)
   if settings.batch_size > examples:
-    raise ValueError(f"config.batch_size={settings.batch_size} exceeds the {examples} examples.")
+    raise ValueError(
+      f"config.batch_size={settings.batch_size} exceeds the {examples} training examples."
+    )
   if not len(data.validation):
     raise ValueError(
       "config.validation_examples=0 leaves nothing to find the early stop on. Give 1 or more."
     )
   end, k = settings.end(examples), settings.rewind_step(examples)
   if not k < end:
-    raise ValueError(f"config.rewind_to={settings.rewind_to!r} is step {k} of {end}: too late.")
+    raise ValueError(
+      f"config.rewind_to={settings.rewind_to!r} is step {k} of {end}: give an earlier one."
+    )
   task = Task(
     settings=settings,
     data=data,
@@ -127,7 +131,7 @@ def load(settings):
     end=end,
     rewind_step=k,
     jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
-    steps_per_execution=settings.steps_per_execution or _steps_per_execution(settings, end, k),
+    steps_per_execution=_steps_per_execution(settings, end, k),
   )
   model = task.model(seed=0)
   if tuple(model.output_shape[1:]) != (data.classes,):
@@ -137,7 +141,8 @@ def load(settings):
     )
   sites = task.sites(model)
   if settings.jit_compile is None and task.jit_compile:
-    task = dataclasses.replace(task, jit_compile=is_faster_compiled(sites))
+    compiled = is_faster_compiled(sites) and is_repeatable_compiled(model)
+    task = dataclasses.replace(task, jit_compile=compiled)
   sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
   prune.check(
     sizes,
@@ -159,11 +164,26 @@ def is_faster_compiled(sites):
   )
 
 
+def is_repeatable_compiled(model):
+  """Whether `jit_compile` draws the same numbers again: not for the dropout of tf_keras.
+
+  XLA draws for its stateful random operations from seeds of its own, new ones in every process.
+  """
+  return not any(hasattr(layer, "_random_generator") for layer in model._flatten_layers())
+
+
 def _steps_per_execution(settings, end, k):
-  """The most steps, up to 100, that divide every stretch between two evaluations."""
+  """What is asked for, or the most steps, up to 100, that divide what lies between evaluations."""
+  common, asked = math.gcd(settings.eval_every, end, k), settings.steps_per_execution
+  if asked:
+    if common % asked:
+      raise ValueError(
+        f"config.steps_per_execution={asked} does not divide eval_every={settings.eval_every}, "
+        f"steps={end} and rewind_to={k}. Give a divisor of {common}, or None."
+      )
+    return asked
   if settings.strategy and settings.keras == "keras":
     return 1  # Keras 3 can't trace several steps under MirroredStrategy
-  common = math.gcd(settings.eval_every, end, k)
   return max(d for d in range(1, min(common, 100) + 1) if common % d == 0)
 
 

@@ -60,7 +60,12 @@ class Workdir:
           "new directory."
         )
       return
-    there = json.loads(self._config.read_text(encoding="utf-8"))
+    try:
+      there = json.loads(self._config.read_text(encoding="utf-8"))
+    except ValueError as error:
+      raise ValueError(
+        f"{str(self._config)!r} is damaged ({error}). Give a new workdir."
+      ) from error
     asked = json.loads(json.dumps(config))
     keys = sorted((there.keys() | asked.keys()) - {"versions", *FREE})
     differences = [

@@ -84,16 +84,21 @@ def check(sizes, rates, *, levels, scope, one_shot=False):
   if scope == "global":
     ranked = [n for p, n in sizes.items() if rates[p]]
     pools = {"the network": (sum(ranked), max(rates.values()), len(ranked))}
+  emptied = []
   for name, (size, rate, least) in pools.items():
     kept = size
     for level in range(1, levels + 1):
       kept = round(size * (1 - rate) ** level) if one_shot else round(kept * (1 - rate))
       if kept < least:
-        raise ValueError(
-          f"levels={levels}: level {level} would leave {kept} of {size} weights in {name} at "
-          f"rate={rate}, fewer than one in a layer. Ask for at most {level - 1} levels, or give "
-          "this layer a smaller rate in rates=."
-        )
+        emptied.append((level, name, kept, size, rate))
+        break
+  if emptied:
+    level, name, kept, size, rate = min(emptied)
+    raise ValueError(
+      f"levels={levels}: level {level} would leave {kept} of {size} weights in {name} at "
+      f"rate={rate}, fewer than one in a layer. Ask for at most {level - 1} levels, or give this "
+      "layer a smaller rate in rates=."
+    )
 
 
 def prune(weights, masks, *, rates, scope="layer"):

@@ -29,6 +29,7 @@ class Restart:
       self._offset = tf.Variable(0, dtype=tf.int64, trainable=False)
     self._state = _optimizer_variables(model.optimizer)
     self._fresh = [_sites.value(variable) for variable in self._state]
+    self._averages = getattr(self._optimizer, "_model_variables_moving_average", [])
     self._schedule = self._optimizer._learning_rate
     if schedules.is_schedule(self._schedule):
       self._optimizer._learning_rate = schedules.later(self._schedule, self._offset)
@@ -38,6 +39,9 @@ class Restart:
     self.assign_weights(weights)
     for variable, value in zip(self._state, self._fresh, strict=True):
       variable.assign(value)
+    # With use_ema the averages of tf_keras begin at the weights, those of Keras 3 at the first step.
+    for average, variable in zip(self._averages, self.model.trainable_variables, strict=False):
+      average.assign(_sites.value(variable))
     self._offset.assign(step)
     self.held.assign(masks)
     self._reseed(seed)

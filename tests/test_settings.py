@@ -1,0 +1,130 @@
+"""Settings: every value is checked before any work starts."""
+
+import json
+
+import pytest
+from searches import config
+
+from tflottery.experiments import settings
+
+
+def _read(**changes):
+  return settings.read(config(**changes))
+
+
+def test_the_defaults_are_good_and_become_plain_values():
+  s = _read()
+  assert (s.dataset, s.model, s.keras, s.steps, s.seeds) == (
+    "digits",
+    "lenet_300_100",
+    "keras",
+    1200,
+    (0,),
+  )
+  assert s.optimizer_arguments == {"learning_rate": 1.2e-3}
+  assert type(s.rates) is dict and type(s.optimizer_arguments) is dict
+
+
+def test_the_arguments_of_the_chosen_optimizer_are_taken():
+  assert _read(optimizer="sgd").optimizer_arguments == {"learning_rate": 0.1, "momentum": 0.9}
+  assert _read(optimizer="rmsprop").optimizer_arguments == {}
+
+
+def test_lists_single_values_and_words_with_commas_become_tuples():
+  s = _read(arms="reinit,random_mask", seeds=[4, 2], arm_levels=3, learning_rate_drops=["2ep", 700])
+  assert s.arms == ("reinit", "random_mask")
+  assert (s.seeds, s.arm_levels, s.learning_rate_drops) == ((4, 2), (3,), ("2ep", 700))
+  assert _read(arms="").arms == ()
+
+
+def test_settings_come_back_from_json():
+  s = _read(rates={"output": 0.1}, arms=("reinit",), seeds=(1, 2), learning_rate_drops=("9it",))
+  assert settings.from_json(json.loads(json.dumps(settings.as_json(s)))) == s
+
+
+def test_durations_are_counted_in_steps_of_whole_epochs():
+  s = _read(steps="3ep", rewind_to="1ep", batch_size=60)
+  assert (s.epoch_steps(1294), s.end(1294), s.rewind_step(1294)) == (21, 63, 21)
+  s = _read(steps="500it", rewind_to=7)
+  assert (s.end(1294), s.rewind_step(1294)) == (500, 7)
+  assert _read().rewind_step(1294) == 0
+
+
+def test_arms_are_trained_at_their_levels_beside_the_ticket():
+  s = _read(levels=4, arms=("reinit", "random_mask"), arm_levels=(2, 4))
+  assert [s.arms_at(level) for level in (1, 2)] == [["ticket"], ["ticket", "reinit", "random_mask"]]
+  everywhere = _read(levels=4, arms=("reinit",))
+  assert all(everywhere.arms_at(level) == ["ticket", "reinit"] for level in (1, 2, 3, 4))
+
+
+# A bad setting, and what its error must say.
+BAD = {
+  "a misspelt key": ({"levles": 3}, ["config.levles=3", "Did you mean levels"]),
+  "an unknown key": ({"banana": 3}, ["config.banana=3", "learning_rate_decay"]),
+  "a rate of 1": ({"rate": 1.0}, ["rate=1.0", "below 1"]),
+  "a negative rate": ({"rate": -0.1}, ["rate=-0.1", "at least 0"]),
+  "a rate that is no number": ({"rate": "0.2"}, ["rate='0.2'"]),
+  "a rate that is not finite": ({"rate": float("nan")}, ["rate=nan"]),
+  "a bad rate of a pattern": ({"rates": {"output": 1.5}}, ["rates['output']=1.5"]),
+  "no rate above 0": ({"rate": 0.0}, ["rate=0.0", "above 0"]),
+  "negative levels": ({"levels": -1}, ["config.levels=-1", "at least 0"]),
+  "levels that are no whole number": ({"levels": 2.5}, ["config.levels=2.5", "whole number"]),
+  "True for levels": ({"levels": True}, ["config.levels=True"]),
+  "arm levels above the levels": (
+    {"levels": 4, "arm_levels": (3, 5)},
+    ["config.arm_levels=(3, 5)", "[5]", "levels=4"],
+  ),
+  "arm level 0": ({"arm_levels": (0,)}, ["config.arm_levels=0", "at least 1"]),
+  "steps that do not parse": ({"steps": "5x"}, ["config.steps='5x'", "'500it'", "'2ep'"]),
+  "negative steps": ({"steps": -5}, ["config.steps=-5"]),
+  "no steps": ({"steps": 0}, ["config.steps=0", "at least 1"]),
+  "half a step": ({"steps": 1.5}, ["config.steps=1.5"]),
+  "a rewind step that does not parse": ({"rewind_to": "soon"}, ["config.rewind_to='soon'"]),
+  "a warm-up that does not parse": ({"warmup": "2 epochs"}, ["config.warmup='2 epochs'"]),
+  "a drop that does not parse": (
+    {"learning_rate_drops": ("10it", "x")},
+    ["config.learning_rate_drops='x'"],
+  ),
+  "an unknown Keras": ({"keras": "jax"}, ["config.keras='jax'", "tf_keras"]),
+  "an unknown optimizer": ({"optimizer": "adamm"}, ["config.optimizer='adamm'", "adam"]),
+  "optimizer arguments that are none": ({"adam": 0.1}, ["config.adam=0.1"]),
+  "an unknown scope": ({"scope": "model"}, ["config.scope='model'", "global"]),
+  "an unknown start": ({"start": "rewound"}, ["config.start='rewound'", "continue"]),
+  "an unknown strategy": ({"strategy": "tpu"}, ["config.strategy='tpu'", "mirrored"]),
+  "an unknown arm": ({"arms": ("reint",)}, ["config.arms='reint'", "Did you mean reinit?"]),
+  "an arm twice": ({"arms": ("reinit", "reinit")}, ["config.arms=", "reinit", "once"]),
+  "no seeds": ({"seeds": ()}, ["config.seeds=()", "at least one"]),
+  "a seed twice": ({"seeds": (1, 1)}, ["config.seeds=(1, 1)", "once"]),
+  "a negative seed": ({"seeds": (-1,)}, ["config.seeds=-1", "at least 0"]),
+  "a seed that is a word": ({"seeds": "one"}, ["config.seeds='one'"]),
+  "an empty batch": ({"batch_size": 0}, ["config.batch_size=0", "at least 1"]),
+  "no evaluations": ({"eval_every": 0}, ["config.eval_every=0", "at least 1"]),
+  "no workers": ({"workers": 0}, ["config.workers=0", "at least 1"]),
+  "no replicas": ({"replicas": 0}, ["config.replicas=0", "at least 1"]),
+  "no steps per execution": (
+    {"steps_per_execution": -1},
+    ["config.steps_per_execution=-1", "at least 1"],
+  ),
+  "a negative validation split": (
+    {"validation_examples": -1},
+    ["config.validation_examples=-1"],
+  ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refused_in_one_sentence_that_names_argument_value_and_cure(name):
+  changes, words = BAD[name]
+  with pytest.raises(ValueError) as error:
+    _read(**changes)
+  text = str(error.value)
+  assert "\n" not in text
+  assert [word for word in words if word not in text] == [], text
+
+
+def test_a_config_that_lacks_a_key_is_refused_by_its_name():
+  lacking = config()
+  with lacking.unlocked():
+    del lacking["eval_every"]
+  with pytest.raises(ValueError, match=r"lacks eval_every.*configs/default\.py"):
+    settings.read(lacking)
