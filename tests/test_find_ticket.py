@@ -263,7 +263,10 @@ MORE_BAD_FLAGS = {
     ["--config.model=searches:without_kernels", "--config.rates={}"],
     ["no prunable weight"],
   ),
-  "too many levels": (["--config.levels=60"], ["levels=60", "level", "at most"]),
+  "too many levels": (
+    ["--config.levels=60", "--config.rate=0.5"],
+    ["levels=60", "level", "at most"],
+  ),
   "an unknown data set": (["--config.dataset=minst"], ["'minst'", "mnist"]),
   "an unknown model": (["--config.model=lenet"], ["'lenet'", "lenet_300_100"]),
   "an unknown module": (["--config.model=nothing:f"], ["'nothing'"]),

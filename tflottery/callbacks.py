@@ -37,7 +37,6 @@ class HoldMasks(tf_keras.callbacks.Callback):
     # Here and not in on_train_begin: fit makes the train function in between, and
     # BackupAndRestore looks for the masks before.
     super().set_model(model)
-    training.released(training.innermost(model))
     self._held = training.hold(model, self._masks(model) if callable(self._masks) else self._masks)
 
   def on_train_end(self, logs=None):

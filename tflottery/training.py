@@ -1,22 +1,15 @@
 """Held masks: masks enforced inside the compiled train step, on both Kerases.
 
-The hook sits in the innermost optimizer, between the aggregation of the gradients and the update,
-so that clipping, momentum, moments and weight decay all see the sparse network.
+The masks act between the aggregation of the gradients and the optimizer's update, so that clipping,
+momentum, moments and weight decay all see the sparse network.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from tflottery import site as _sites
-
-# Their update of a weight is 0 where weight, gradient and slots are 0. Any other optimizer's
-# update is masked once more (Ftrl's is 0 / 0).
-_KEEPS_ZEROS = {
-  "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop",
-  "SGD",
-}  # fmt: skip
+from tflottery import step
 
 
 def hold(model, masks):
@@ -62,24 +55,31 @@ class HeldMasks:
   def __init__(self, model, masks):
     self.model = model
     self.sites = fitting_sites(model, masks)
-    self._optimizer = innermost(model)
+    self._optimizer = step.innermost(model)
     if type(self._optimizer).__name__ == "Adafactor":
       raise TypeError(
         "optimizer Adafactor can't hold masks: where a whole row and column is masked, its factored "
         "moments are 0 / 0, and its clipping spreads the NaN over the layer. Use Adam or AdamW."
       )
-    released(self._optimizer)
+    interrupted = held_on(model)
+    if interrupted is not None:
+      interrupted.release()
     with model.distribute_strategy.scope():
       model.optimizer.build(model.trainable_variables)
       self._masks = {path: self._mask_variable(site) for path, site in self.sites.items()}
     key = self._optimizer._var_key
     self._paths = {key(site.variable): path for path, site in self.sites.items()}
-    self._slots = {path: self._slots_of(site) for path, site in self.sites.items()}
+    self._slots = {
+      path: step.slots(self._optimizer, site.variable) for path, site in self.sites.items()
+    }
     self._schedules = self._take_over_wrappers()
     self._variables = self._optimizer._variables
-    _set_variables(self._optimizer, [*self._variables, *self._masks.values()])
+    step.set_variables(self._optimizer, [*self._variables, *self._masks.values()])
     self.assign(masks)
-    _install(self)
+    constrained = any(site.variable.constraint is not None for site in self.sites.values())
+    again = constrained or not step.keeps_zeros(self._optimizer)
+    step.hook(self._optimizer, self.mask_gradient, self.mask_variables if again else None)
+    object.__setattr__(self._optimizer, "_held_masks", self)
     model.train_function = None  # a function already traced would not see the hook
 
   def __enter__(self):
@@ -120,8 +120,9 @@ class HeldMasks:
     """Take hook and masks out again; the weights stay sparse, and the model is plain Keras."""
     if vars(self._optimizer).get("_held_masks") is not self:
       return
-    _uninstall(self._optimizer)
-    _set_variables(self._optimizer, self._variables)
+    step.unhook(self._optimizer)
+    object.__delattr__(self._optimizer, "_held_masks")
+    step.set_variables(self._optimizer, self._variables)
     for wrapper, schedule in self._schedules:
       wrapper.pruning_obj._pruning_schedule = schedule
     self.model.train_function = None
@@ -152,32 +153,11 @@ class HeldMasks:
 
     tf.distribute.get_replica_context().merge_call(update)
 
-  def keeps_zeros(self):
-    """Whether the optimizer's own update leaves masked weights at 0."""
-    optimizer = type(self._optimizer)
-    constrained = any(site.variable.constraint is not None for site in self.sites.values())
-    of_keras = optimizer.__module__.split(".")[0] in ("keras", "tf_keras")
-    return of_keras and optimizer.__name__ in _KEEPS_ZEROS and not constrained
-
   def _mask_variable(self, site):
     ones, name = np.ones(site.shape, bool), f"mask_{site.path.replace('/', '_')}"
     if _sites.keras_of(self.model) is keras:
       return keras.Variable(ones, dtype="bool", trainable=False, name=name)
     return tf.Variable(ones, trainable=False, name=name)
-
-  def _slots_of(self, site):
-    """The optimizer's variables for this weight, from its lists parallel to what it trains."""
-    optimizer = self._optimizer
-    indices = vars(optimizer).get("_trainable_variables_indices") or optimizer._index_dict
-    index = indices[optimizer._var_key(site.variable)]
-    found = []
-    for name, slots in vars(optimizer).items():
-      parallel = isinstance(slots, (list, tuple)) and len(slots) == len(indices)
-      if parallel and name not in ("_variables", "_trainable_variables"):
-        slot = slots[index]
-        if hasattr(slot, "assign") and tuple(slot.shape) == site.shape:
-          found.append(slot)
-    return found
 
   def _take_over_wrappers(self):
     """Stop tfmot's wrappers from changing masks while these are held: (wrapper, its schedule)."""
@@ -212,100 +192,16 @@ def fitting_sites(model, masks):
   return {path: site for path, site in known.items() if path in masks}
 
 
-def innermost(model):
-  """The model's optimizer, inside any LossScaleOptimizer: it sees unscaled, finite gradients.
-
-  Raises:
-    ValueError: the model is not compiled.
-    TypeError: the optimizer is one of tf_keras's legacy ones, whose step can't be held.
-  """
-  optimizer = getattr(model, "optimizer", None)
-  if optimizer is None:
-    raise ValueError(
-      f"model {model.name!r} has no optimizer. Call model.compile(...) before its masks are held."
-    )
-  while hasattr(optimizer, "inner_optimizer"):
-    optimizer = optimizer.inner_optimizer
-  if not isinstance(optimizer, (keras.optimizers.Optimizer, tf_keras.optimizers.Optimizer)):
-    raise TypeError(
-      f"optimizer {type(optimizer).__module__}.{type(optimizer).__qualname__} can't hold masks. "
-      "Use the class of this name from keras.optimizers or tf_keras.optimizers, not a legacy one."
-    )
-  return optimizer
-
-
-def released(optimizer):
-  """Release masks that an interrupted training left on `optimizer`."""
-  held = vars(optimizer).get("_held_masks")
-  if held is not None:
-    held.release()
+def held_on(model):
+  """The `HeldMasks` in force on a model, None where there are none."""
+  if getattr(model, "optimizer", None) is None:
+    return None
+  return vars(step.innermost(model)).get("_held_masks")
 
 
 def _never_due(_):
   """A pruning schedule for tfmot's wrappers that never fires."""
   return tf.constant(False), tf.constant(0.0)
-
-
-def _install(held):
-  """Put the hook around the step of this one optimizer instance."""
-  optimizer, mask_again = held._optimizer, not held.keeps_zeros()
-  if isinstance(optimizer, keras.optimizers.Optimizer):
-    hooks = {
-      "apply": _apply_of_keras(optimizer, held, mask_again),
-      # The hook has aggregated the gradients already.
-      "_all_reduce_sum_gradients": list,
-    }
-  else:
-    hooks = {"apply_gradients": _apply_of_tf_keras(optimizer, held, mask_again)}
-  for name, hook in (hooks | {"_held_masks": held}).items():
-    object.__setattr__(optimizer, name, hook)
-
-
-def _uninstall(optimizer):
-  for name in ("apply", "_all_reduce_sum_gradients", "apply_gradients", "_held_masks"):
-    if name in vars(optimizer):
-      object.__delattr__(optimizer, name)
-
-
-def _apply_of_keras(optimizer, held, mask_again):
-  original, aggregate = optimizer.apply, optimizer._all_reduce_sum_gradients
-
-  def apply(grads, trainable_variables=None):
-    variables = list(trainable_variables or optimizer._trainable_variables)
-    # Aggregated first and once: Keras would clip each replica's gradients before their sum.
-    pairs = aggregate(list(zip(grads, variables, strict=True)))
-    original([held.mask_gradient(gradient, v) for gradient, v in pairs], variables)
-    if mask_again:
-      held.mask_variables()
-
-  return apply
-
-
-def _apply_of_tf_keras(optimizer, held, mask_again):
-  original = optimizer.apply_gradients
-
-  def apply_gradients(grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs):
-    pairs = list(grads_and_vars)
-    if not skip_gradients_aggregation and kwargs.get("experimental_aggregate_gradients", True):
-      pairs = optimizer.aggregate_gradients(pairs)
-    pairs = [(held.mask_gradient(gradient, v), v) for gradient, v in pairs]
-    iterations = original(pairs, name=name, skip_gradients_aggregation=True)
-    if mask_again:
-      held.mask_variables()
-    return iterations
-
-  return apply_gradients
-
-
-def _set_variables(optimizer, variables):
-  """Make `variables` what the optimizer saves and restores."""
-  if isinstance(optimizer, keras.optimizers.Optimizer):
-    # Past Keras's tracker, which would keep the masks for good.
-    object.__setattr__(optimizer, "_variables", variables)
-  else:
-    optimizer._variables = variables
-    if hasattr(optimizer, "_coalesced_children"):  # what tf.train.Checkpoint has cached
-      del optimizer._coalesced_children
 
 
 def _tf_variable(variable):

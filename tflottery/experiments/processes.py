@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 from multiprocessing import connection
 
@@ -45,7 +46,12 @@ def _child(work, arguments, threads, verbosity):
   import tensorflow as tf
 
   tf.config.threading.set_intra_op_parallelism_threads(threads)
-  work(*arguments)
+  try:
+    work(*arguments)
+  except (FloatingPointError, OSError, ValueError) as error:
+    if os.environ.get("TFLOTTERY_TRACEBACK"):
+      raise
+    sys.exit(f"error: {error}")
 
 
 def _die_with_parent():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery import schedules, training
+from tflottery import schedules, step, training
 from tflottery import site as _sites
 
 
@@ -23,7 +23,7 @@ class Restart:
   def __init__(self, model, sites):
     self.model = model
     self._weights = _sites.weights(model)
-    self._optimizer = training.innermost(model)
+    self._optimizer = step.innermost(model)
     with model.distribute_strategy.scope():
       model.optimizer.build(model.trainable_variables)
       self._offset = tf.Variable(0, dtype=tf.int64, trainable=False)

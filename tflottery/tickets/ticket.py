@@ -197,9 +197,7 @@ class _LaterFormatError(ValueError):
 
 
 def _masks_of(model):
-  held = None
-  if getattr(model, "optimizer", None) is not None:
-    held = vars(training.innermost(model)).get("_held_masks")
+  held = training.held_on(model)
   if held is not None:
     return held.masks
   sites = _sites.sites(model)

@@ -1,0 +1,123 @@
+"""The step of an optimizer: a hook between the aggregated gradients and the update, on both Kerases.
+
+Knows the optimizers' insides, and nothing of masks.
+"""
+
+import keras
+import tf_keras
+
+# Their update of a weight is 0 where weight, gradient and slots are 0 (Ftrl's is 0 / 0).
+_KEEPS_ZEROS = {
+  "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop", "SGD",
+}  # fmt: skip
+_HOOKS = ("apply", "_all_reduce_sum_gradients", "apply_gradients")
+
+
+def innermost(model):
+  """The model's optimizer, inside any LossScaleOptimizer: it sees unscaled, finite gradients.
+
+  Raises:
+    ValueError: the model is not compiled.
+    TypeError: the optimizer is one of tf_keras's legacy ones, whose step can't be held.
+  """
+  optimizer = getattr(model, "optimizer", None)
+  if optimizer is None:
+    raise ValueError(
+      f"model {model.name!r} has no optimizer. Call model.compile(...) before its masks are held."
+    )
+  while hasattr(optimizer, "inner_optimizer"):
+    optimizer = optimizer.inner_optimizer
+  if not isinstance(optimizer, (keras.optimizers.Optimizer, tf_keras.optimizers.Optimizer)):
+    raise TypeError(
+      f"optimizer {type(optimizer).__module__}.{type(optimizer).__qualname__} can't hold masks. "
+      "Use the class of this name from keras.optimizers or tf_keras.optimizers, not a legacy one."
+    )
+  return optimizer
+
+
+def keeps_zeros(optimizer):
+  """Whether the update is known to be 0 where weight, gradient and slots are 0."""
+  kind = type(optimizer)
+  return kind.__module__.split(".")[0] in ("keras", "tf_keras") and kind.__name__ in _KEEPS_ZEROS
+
+
+def slots(optimizer, variable):
+  """The optimizer's variables for a weight: those of its shape in lists parallel to the weights."""
+  indices = vars(optimizer).get("_trainable_variables_indices") or optimizer._index_dict
+  index = indices[optimizer._var_key(variable)]
+  found = []
+  for name, listed in vars(optimizer).items():
+    parallel = isinstance(listed, (list, tuple)) and len(listed) == len(indices)
+    if parallel and name not in ("_variables", "_trainable_variables"):
+      slot = listed[index]
+      if hasattr(slot, "assign") and tuple(slot.shape) == tuple(variable.shape):
+        found.append(slot)
+  return found
+
+
+def hook(optimizer, gradient, after=None):
+  """Hook into the step of this one optimizer instance, until `unhook`.
+
+  Args:
+    optimizer: the innermost one.
+    gradient: function of (aggregated gradient, variable) that returns what the update sees.
+    after: function without arguments that is called in the step after the update; None for none.
+  """
+  if isinstance(optimizer, keras.optimizers.Optimizer):
+    hooks = {
+      "apply": _apply_of_keras(optimizer, gradient, after),
+      # The hook has aggregated the gradients already.
+      "_all_reduce_sum_gradients": list,
+    }
+  else:
+    hooks = {"apply_gradients": _apply_of_tf_keras(optimizer, gradient, after)}
+  for name, function in hooks.items():
+    object.__setattr__(optimizer, name, function)
+
+
+def unhook(optimizer):
+  """Give the optimizer its own step back."""
+  for name in _HOOKS:
+    if name in vars(optimizer):
+      object.__delattr__(optimizer, name)
+
+
+def set_variables(optimizer, variables):
+  """Make `variables` what the optimizer saves and restores."""
+  if isinstance(optimizer, keras.optimizers.Optimizer):
+    # Past Keras's tracker, which would keep them for good.
+    object.__setattr__(optimizer, "_variables", variables)
+  else:
+    optimizer._variables = variables
+    if hasattr(optimizer, "_coalesced_children"):  # what tf.train.Checkpoint has cached
+      del optimizer._coalesced_children
+
+
+def _apply_of_keras(optimizer, gradient, after):
+  original, aggregate = optimizer.apply, optimizer._all_reduce_sum_gradients
+
+  def apply(grads, trainable_variables=None):
+    variables = list(trainable_variables or optimizer._trainable_variables)
+    # Aggregated first and once: Keras would clip each replica's gradients before their sum.
+    pairs = aggregate(list(zip(grads, variables, strict=True)))
+    original([gradient(g, v) for g, v in pairs], variables)
+    if after is not None:
+      after()
+
+  return apply
+
+
+def _apply_of_tf_keras(optimizer, gradient, after):
+  original = optimizer.apply_gradients
+
+  def apply_gradients(grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs):
+    pairs = list(grads_and_vars)
+    if not skip_gradients_aggregation and kwargs.get("experimental_aggregate_gradients", True):
+      pairs = optimizer.aggregate_gradients(pairs)
+    pairs = [(gradient(g, v), v) for g, v in pairs]
+    iterations = original(pairs, name=name, skip_gradients_aggregation=True)
+    if after is not None:
+      after()
+    return iterations
+
+  return apply_gradients
