@@ -1,12 +1,11 @@
 """Small models, data and a watching callback that the tests share."""
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
 import tflottery as tfl
+from tflottery.experiments import task
 
 BATCH = 8
 
@@ -24,10 +23,9 @@ def batches(*args, **kwargs):
   return tf.data.Dataset.from_tensor_slices(arrays(*args, **kwargs)).batch(BATCH)
 
 
-@functools.cache
 def two_replicas():
-  """One strategy for all the tests: those of a process share the keys of their collectives."""
-  return tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
+  """The one strategy of the process."""
+  return task.mirrored(2)
 
 
 def compiled(k, model, optimizer="adam", **options):

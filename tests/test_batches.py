@@ -4,10 +4,9 @@ import doctest
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras
 
-from tflottery.experiments import batches, data
+from tflottery.experiments import batches, data, task
 
 # Image i is all of value i and has label i, so that a batch tells which examples it holds.
 SPLIT = data.Split(
@@ -133,7 +132,7 @@ def test_two_replicas_share_each_batch_and_end_as_one_would(k):
     assert int(model.optimizer.iterations.numpy()) == 12
     return model.get_weights()[0]
 
-  two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+  two = task.mirrored(2)
   np.testing.assert_allclose(trained(two), trained(None), atol=1e-6)
 
 

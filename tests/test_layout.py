@@ -23,7 +23,7 @@ LAYERS = [
   ["analysis", "export", "structured", "layers"],
   ["callbacks"],
   ["training"],
-  ["site", "step", "schedules", "criteria", "rules", "probe"],
+  ["site", "step", "seeds", "schedules", "criteria", "rules", "probe"],
   ["masks", "allocations", "granularity", "files", "versions"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -143,3 +143,8 @@ def test_an_unknown_scope_is_refused_with_the_choices():
 def test_uneven_rates_do_not_go_with_a_global_ranking():
   with pytest.raises(ValueError, match="scope='global' ranks all weights together"):
     prune.check({"a": 4, "b": 4}, {"a": 0.5, "b": 0.2}, levels=1, scope="global")
+
+
+def test_levels_that_remove_nothing_are_warned_of():
+  with pytest.warns(UserWarning, match="54 of them remove nothing.*at most 6 levels"):
+    prune.check({"a": 10}, {"a": 0.2}, levels=60, scope="layer")

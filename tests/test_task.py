@@ -116,7 +116,7 @@ BAD = {
   ),
   "a model of other classes": (
     {"model": "searches:of_seven_classes"},
-    ["searches:of_seven_classes", "(None, 7)", "10 classes"],
+    ["searches:of_seven_classes", "(2, 7)", "10 classes"],
   ),
   "an unknown optimizer argument": (
     {"optimizer": "sgd", "sgd": {"learning_rate": 0.1, "momentun": 0.9}},

@@ -189,7 +189,7 @@ def test_every_optimizer_keeps_masked_weights_and_slots_at_zero(k, name):
 def test_adafactor_is_refused_because_its_moments_turn_to_nan(k):
   layers = [k.layers.Input((8,)), k.layers.Dense(3, name="out")]
   model = compiled(k, k.Sequential(layers), k.optimizers.Adafactor(0.01))
-  with pytest.raises(TypeError, match="Adafactor can't hold masks.*Use Adam"):
+  with pytest.raises(TypeError, match=r"Adafactor can't hold masks.*Use Adam"):
     tfl.hold(model, {"out/kernel": np.ones((8, 3), bool)})
 
 

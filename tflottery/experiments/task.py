@@ -13,7 +13,8 @@ from tflottery import schedules
 from tflottery import site as _sites
 from tflottery.experiments import batches, learn, models, optimizers
 from tflottery.experiments import data as _data
-from tflottery.tickets import prune
+from tflottery.seeds import set_seed
+from tflottery.tickets import prune, reset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +44,13 @@ class Task:
     """A compiled model, its weights drawn from `seed`."""
     s = self.settings
     self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
-    self.k.utils.set_random_seed(seed)
+    set_seed(seed)
     with self.strategy.scope():
       model = models.build(
         s.model, k=self.k, input_shape=self.data.image_shape, classes=self.data.classes
       )
+      if not model.built:
+        model(np.zeros((1, *self.data.image_shape), np.float32))
       length = s.epoch_steps(len(self.data.train))
       optimizer = optimizers.build(
         self.k,
@@ -99,15 +102,34 @@ def load(settings):
   Raises:
     ValueError, FileNotFoundError: naming the setting, its value and the cure.
   """
-  if settings.strategy and settings.jit_compile:
-    raise ValueError(
-      f"config.jit_compile=True: XLA can't compile a step over several devices in one process. Leave "
-      f"it None with config.strategy={settings.strategy!r}."
-    )
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
   data = _data.load(
     settings.dataset, data_dir=settings.data_dir or None, validation=settings.validation_examples
   )
+  end, k = _lengths(settings, data)
+  task = Task(
+    settings=settings,
+    data=data,
+    moments=batches.moments(data.train) if settings.standardize else None,
+    k=importlib.import_module(settings.keras),
+    strategy=strategy,
+    end=end,
+    rewind_step=k,
+    jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
+    steps_per_execution=_steps_per_execution(settings, end, k),
+  )
+  model = task.model(seed=0)
+  _require_logits(task, model)
+  sites = task.sites(model)
+  _require_levels(task, sites)
+  if settings.jit_compile is None and task.jit_compile:
+    compiled = is_faster_compiled(sites) and is_repeatable_compiled(model)
+    task = dataclasses.replace(task, jit_compile=compiled)
+  return task
+
+
+def _lengths(settings, data):
+  """(steps of the dense training, step rewound to)."""
   examples = len(data.train)
   if settings.batch_size > examples:
     raise ValueError(
@@ -122,27 +144,26 @@ def load(settings):
     raise ValueError(
       f"config.rewind_to={settings.rewind_to!r} is step {k} of {end}: give an earlier one."
     )
-  task = Task(
-    settings=settings,
-    data=data,
-    moments=batches.moments(data.train) if settings.standardize else None,
-    k=importlib.import_module(settings.keras),
-    strategy=strategy,
-    end=end,
-    rewind_step=k,
-    jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
-    steps_per_execution=_steps_per_execution(settings, end, k),
-  )
-  model = task.model(seed=0)
-  if tuple(model.output_shape[1:]) != (data.classes,):
+  return end, k
+
+
+def _require_logits(task, model):
+  images = np.random.default_rng(0).random((2, *task.data.image_shape), np.float32)
+  output = np.asarray(model(images, training=False))
+  name, classes = task.settings.model, task.data.classes
+  if output.shape != (2, classes):
     raise ValueError(
-      f"config.model={settings.model!r} returns {model.output_shape}, but {settings.dataset!r} has "
-      f"{data.classes} classes: return one logit for each."
+      f"config.model={name!r} returns {output.shape} for two images, but {task.data.name!r} has "
+      f"{classes} classes: return one logit for each."
     )
-  sites = task.sites(model)
-  if settings.jit_compile is None and task.jit_compile:
-    compiled = is_faster_compiled(sites) and is_repeatable_compiled(model)
-    task = dataclasses.replace(task, jit_compile=compiled)
+  if (output >= 0).all() and np.allclose(output.sum(-1), 1):
+    raise ValueError(
+      f"config.model={name!r} returns probabilities. Return logits: leave out the last softmax."
+    )
+
+
+def _require_levels(task, sites):
+  settings = task.settings
   sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
   prune.check(
     sizes,
@@ -151,7 +172,8 @@ def load(settings):
     scope=settings.scope,
     one_shot=settings.one_shot,
   )
-  return task
+  if any(arm.startswith("reinit") for arm in settings.arms):
+    reset.require_initializers({path: site.initializer for path, site in sites.items()})
 
 
 def is_faster_compiled(sites):
@@ -194,18 +216,32 @@ def _evaluation_batch(size, most=1000):
 
 
 def _strategy(settings):
+  if settings.strategy and settings.jit_compile:
+    raise ValueError(
+      f"config.jit_compile=True: XLA can't compile a step over several devices in one process. Leave "
+      f"it None with config.strategy={settings.strategy!r}."
+    )
   if settings.strategy != "mirrored":
     return tf.distribute.get_strategy()
   if settings.batch_size % settings.replicas:
     raise ValueError(
       f"config.batch_size={settings.batch_size} does not divide over {settings.replicas} replicas."
     )
+  return mirrored(settings.replicas)
+
+
+@functools.cache
+def mirrored(replicas):
+  """A `MirroredStrategy` over GPUs, or over logical CPUs where there are none.
+
+  One per process: TensorFlow's collectives on CPUs confuse those of several strategies.
+  """
   kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
   cpu = tf.config.list_physical_devices("CPU")[0]
   if kind == "CPU" and tf.config.get_logical_device_configuration(cpu) is None:
-    replicas = [tf.config.LogicalDeviceConfiguration()] * settings.replicas
-    tf.config.set_logical_device_configuration(cpu, replicas)
+    logical = [tf.config.LogicalDeviceConfiguration()] * replicas
+    tf.config.set_logical_device_configuration(cpu, logical)
   devices = tf.config.list_logical_devices(kind)
-  if len(devices) < settings.replicas:
-    raise ValueError(f"config.replicas={settings.replicas}: there are only {len(devices)} devices.")
-  return tf.distribute.MirroredStrategy([device.name for device in devices[: settings.replicas]])
+  if len(devices) < replicas:
+    raise ValueError(f"config.replicas={replicas}: there are only {len(devices)} devices.")
+  return tf.distribute.MirroredStrategy([device.name for device in devices[:replicas]])

@@ -7,6 +7,9 @@ Departs: exact counts, where the authors' code removes one weight more (an off-b
 threshold) and all that tie with it.
 """
 
+import itertools
+import warnings
+
 import numpy as np
 
 from tflottery import masks as _masks
@@ -67,6 +70,8 @@ def check(sizes, rates, *, levels, scope, one_shot=False):
     sizes: dict from site path to its number of weights.
     rates: dict from site path to its rate, from `site_rates`.
 
+  Warns where a level would remove nothing at all.
+
   Raises:
     ValueError: the level and the layer are named.
   """
@@ -84,20 +89,28 @@ def check(sizes, rates, *, levels, scope, one_shot=False):
   if scope == "global":
     ranked = [n for p, n in sizes.items() if rates[p]]
     pools = {"the network": (sum(ranked), max(rates.values()), len(ranked))}
-  emptied = []
+  emptied, still = [], levels
   for name, (size, rate, least) in pools.items():
-    kept = size
+    kept = [size]
     for level in range(1, levels + 1):
-      kept = round(size * (1 - rate) ** level) if one_shot else round(kept * (1 - rate))
-      if kept < least:
-        emptied.append((level, name, kept, size, rate))
+      left = size * (1 - rate) ** level if one_shot else kept[-1] * (1 - rate)
+      kept.append(round(left))
+      if kept[-1] < least:
+        emptied.append((level, name, kept[-1], size, rate))
         break
+    still = min(still, sum(a == b for a, b in itertools.pairwise(kept)))
   if emptied:
     level, name, kept, size, rate = min(emptied)
     raise ValueError(
       f"levels={levels}: level {level} would leave {kept} of {size} weights in {name} at "
       f"rate={rate}, fewer than one in a layer. Ask for at most {level - 1} levels, or give this "
       "layer a smaller rate in rates=."
+    )
+  if still:
+    warnings.warn(
+      f"levels={levels}: {still} of them remove nothing, for no layer has enough weights left. "
+      f"Ask for at most {levels - still} levels, or a higher rate.",
+      stacklevel=2,
     )
 
 

@@ -96,15 +96,25 @@ def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=N
       options["rng"] = np.random.default_rng([*np.atleast_1d(seed), index])
     if how == "reinit":
       options["initializer"] = (initializers or {}).get(path)
-      if not hasattr(options["initializer"], "get_config"):
-        raise ValueError(
-          f"how='reinit' needs the initializer of {path}, and its layer declares none. "
-          "Use 'resample', which draws from the layer's initial values."
-        )
+      require_initializers({path: options["initializer"]})
     trained = None if final is None else final[path]
     weights = RESETS[how](initial[path], trained, mask, **options)
     result[path] = keep_signs(weights, initial[path]) if keep_sign else weights
   return result
+
+
+def require_initializers(initializers):
+  """Refuse `reinit` where a layer declares no initializer that can be given a new seed.
+
+  Raises:
+    ValueError: names the weights.
+  """
+  lacking = [p for p, initializer in initializers.items() if not hasattr(initializer, "get_config")]
+  if lacking:
+    raise ValueError(
+      f"how='reinit' needs the initializer of {', '.join(lacking)}, and its layer declares none. "
+      "Use 'resample', which draws from the layer's initial values."
+    )
 
 
 def initializers_of(model):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tflottery import schedules, step, training
 from tflottery import site as _sites
+from tflottery.seeds import set_seed
 
 
 class Restart:
@@ -62,7 +63,7 @@ class Restart:
 
   def _reseed(self, seed):
     draws = np.random.SeedSequence(seed)
-    keras.utils.set_random_seed(int(draws.generate_state(1)[0]))
+    set_seed(int(draws.generate_state(1)[0]))
     if _sites.keras_of(self.model) is keras:
       states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
       for variable, draw in zip(states, draws.spawn(len(states)), strict=True):

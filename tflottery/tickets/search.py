@@ -7,13 +7,13 @@ arXiv:1912.05671; learning-rate rewinding from Renda et al., ICLR 2020, arXiv:20
 
 import itertools
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tflottery import masks as _masks
 from tflottery import schedules
 from tflottery import site as _sites
+from tflottery.seeds import set_seed
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
@@ -83,8 +83,7 @@ def find_ticket(
     ValueError, TypeError: an argument is out of range or does not fit the model, before training;
       a level would empty a layer.
 
-  >>> import keras
-  >>> def build_model():
+  >>>   >>> def build_model():
   ...   model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
   ...   model.compile("sgd", "mse")
   ...   return model
@@ -95,7 +94,7 @@ def find_ticket(
   """
   if start not in STARTS:
     raise ValueError(f"start={start!r} is unknown. Choose one of {', '.join(STARTS)}.")
-  keras.utils.set_random_seed(seed)
+  set_seed(seed)
   model = build_model()
   sites = _sites.sites(model, only=only, exclude=exclude, policy=policy)
   site_rates = prune.site_rates(list(sites), rate, rates)
