@@ -29,5 +29,5 @@ setup(
     "tensorflow-model-optimization>=0.8.1,<0.9",
     "tf_keras>=2.20,<2.22",
   ],
-  extras_require={"test": ["hypothesis>=6.100", "pytest>=8", "ruff>=0.14"]},
+  extras_require={"test": ["hypothesis>=6.100", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.14"]},
 )

@@ -74,6 +74,7 @@ def test_digits_prepared_beforehand_is_read_from_the_data_dir(tmp_path, loaded, 
   np.testing.assert_array_equal(data.load("digits").test.images, loaded.test.images)
 
 
+@pytest.mark.slow
 def test_two_processes_load_digits_at_once(tmp_path):
   code = (
     "from tflottery.experiments import data;"

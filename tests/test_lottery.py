@@ -177,7 +177,10 @@ NOISY = {
 
 @pytest.mark.parametrize(
   "name",
-  [pytest.param(n, marks=pytest.mark.slow if n == "augmented-continued" else []) for n in NOISY],
+  [
+    pytest.param(n, marks=pytest.mark.slow if n in ("augmented-continued", "noise-keras") else [])
+    for n in NOISY
+  ],
 )
 def test_a_search_that_goes_on_ends_with_the_same_bits(name, tmp_path):
   changes = {"arms": ("reinit", "random_mask"), "arm_levels": (2,)} | NOISY[name]

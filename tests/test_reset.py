@@ -152,6 +152,7 @@ def test_sites_draw_independently_and_seeds_differ(how):
   assert (one["a"] != other["a"]).any()
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_in_another_process():
   program = """
 import numpy as np, keras, tflottery as tfl

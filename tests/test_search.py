@@ -254,6 +254,7 @@ tfl.find_ticket(build, data, levels=2, rate=0.5, epochs=1, batch_size=8, seed=3,
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_ticket_in_another_process(tmp_path, name):
   for file in "ab":
     subprocess.run(

@@ -83,7 +83,8 @@ def find_ticket(
     ValueError, TypeError: an argument is out of range or does not fit the model, before training;
       a level would empty a layer.
 
-  >>>   >>> def build_model():
+  >>> import keras
+  >>> def build_model():
   ...   model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
   ...   model.compile("sgd", "mse")
   ...   return model
