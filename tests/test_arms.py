@@ -6,6 +6,7 @@ import pytest
 
 import tflottery as tfl
 from tflottery.experiments import arms
+from tflottery.seeds import seeds_of
 
 INITIALIZERS = {p: keras.initializers.GlorotNormal() for p in ("fc/kernel", "out/kernel")}
 
@@ -96,8 +97,8 @@ def test_every_draw_has_a_seed_of_its_own():
 
 def test_the_seeds_of_initialisation_order_and_masks_differ_and_stay():
   words = np.random.SeedSequence(7).generate_state(3)
-  seeds = arms.seeds_of(7)
+  seeds = seeds_of(7)
   assert seeds == {"initialisation": words[0], "order": words[1], "masks": words[2]}
   assert all(type(seed) is int for seed in seeds.values()), "JSON must take them"
-  every = [seed for run in range(20) for seed in arms.seeds_of(run).values()]
+  every = [seed for run in range(20) for seed in seeds_of(run).values()]
   assert len(set(every)) == 60

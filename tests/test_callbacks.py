@@ -10,8 +10,10 @@ import tf_keras
 from builders import (
   Interrupt,
   Watch,
+  arrays,
   assert_held,
   batches,
+  compiled,
   mlp,
   optimizer_size,
   random_masks,
@@ -332,3 +334,17 @@ def test_a_wrapped_model_resumes_from_its_backup(tfmot, tmp_path):
   assert watch.looks == 30
   for path, weight in values(whole).items():
     np.testing.assert_allclose(weight, values(resumed)[path], atol=1e-6)
+
+
+def test_weights_that_another_callback_loads_are_masked(k):
+  layers = [k.layers.Input((8,)), k.layers.Dense(3, name="out")]
+  model = compiled(k, k.Sequential(layers))
+  mask = np.indices((8, 3)).sum(0) % 2 == 0
+
+  class Load(tf_keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+      self.model.set_weights([np.ones((8, 3)), np.zeros(3)])
+
+  hold = tfl.callbacks.HoldMasks({"out/kernel": mask})
+  model.fit(*arrays(), verbose=0, callbacks=[hold, Load()])
+  assert (model.get_weights()[0][~mask] == 0).all()

@@ -255,7 +255,6 @@ MORE_BAD_FLAGS = {
   "a negative rate": (["--config.rate=-0.1"], ["rate=-0.1"]),
   "negative levels": (["--config.levels=-1"], ["config.levels=-1", "at least 0"]),
   "levels in words": (["--config.levels=three"], ["--config.levels=three"]),
-  "arm levels above": (["--config.arm_levels=(3,40)"], ["config.arm_levels=(3, 40)", "[40]"]),
   "a duration": (["--config.steps=5x"], ["config.steps='5x'", "'500it'"]),
   "a late rewind": (["--config.rewind_to=1200it"], ["config.rewind_to='1200it'", "1200"]),
   "a pattern": (["--config.rates={'conv': 0.1}"], ["rates='conv'", "fc1/kernel"]),

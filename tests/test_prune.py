@@ -140,9 +140,22 @@ def test_an_unknown_scope_is_refused_with_the_choices():
     prune.check({"a": 4}, {"a": 0.5}, levels=1, scope="network")
 
 
-def test_uneven_rates_do_not_go_with_a_global_ranking():
-  with pytest.raises(ValueError, match="scope='global' ranks all weights together"):
-    prune.check({"a": 4, "b": 4}, {"a": 0.5, "b": 0.2}, levels=1, scope="global")
+def test_a_global_ranking_ranks_the_sites_of_one_rate_together():
+  weights = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0]), "c": np.array([0.1, 0.2])}
+  every = {path: np.ones(2, bool) for path in weights}
+  with pytest.raises(ValueError, match="no weight in a"):  # 1 and 2 are the smallest of a and b
+    prune.prune(weights, every, rates={"a": 0.5, "b": 0.5, "c": 0.0}, scope="global")
+  masks = prune.prune(weights, every, rates={"a": 0.25, "b": 0.25, "c": 0.5}, scope="global")
+  assert {path: mask.tolist() for path, mask in masks.items()} == {
+    "a": [False, True], "b": [True, True], "c": [False, True],
+  }  # fmt: skip
+
+
+def test_a_layer_of_a_rate_of_zero_stays_as_it_is():
+  masks = {"a": np.array([True, True]), "b": np.array([True, False])}
+  weights = {"a": np.array([2.0, 1.0]), "b": np.array([1.0, 1.0])}
+  pruned = prune.prune(weights, masks, rates={"a": 0.5, "b": 0.0})
+  assert {p: m.tolist() for p, m in pruned.items()} == {"a": [True, False], "b": [True, False]}
 
 
 def test_levels_that_remove_nothing_are_warned_of():

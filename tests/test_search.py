@@ -363,3 +363,11 @@ def test_a_training_that_diverges_is_said_to_have_diverged(k):
   x[:] = np.nan
   with pytest.raises(ValueError, match="not finite: the training diverged"):
     find(lambda: mlp(k), train=(x, y))
+
+
+def test_a_model_that_is_not_built_is_built_on_the_first_batch(k):
+  def build():
+    return compiled(k, k.Sequential([k.layers.Dense(4, name="a"), k.layers.Dense(3, name="b")]))
+
+  ticket = tfl.find_ticket(build, arrays(), levels=1, rate=0.5, epochs=1, verbose=0)
+  assert {p: int(m.sum()) for p, m in ticket.masks.items()} == {"a/kernel": 16, "b/kernel": 6}

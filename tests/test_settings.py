@@ -70,10 +70,6 @@ BAD = {
   "negative levels": ({"levels": -1}, ["config.levels=-1", "at least 0"]),
   "levels that are no whole number": ({"levels": 2.5}, ["config.levels=2.5", "whole number"]),
   "True for levels": ({"levels": True}, ["config.levels=True"]),
-  "arm levels above the levels": (
-    {"levels": 4, "arm_levels": (3, 5)},
-    ["config.arm_levels=(3, 5)", "[5]", "levels=4"],
-  ),
   "arm level 0": ({"arm_levels": (0,)}, ["config.arm_levels=0", "at least 1"]),
   "steps that do not parse": ({"steps": "5x"}, ["config.steps='5x'", "'500it'", "'2ep'"]),
   "negative steps": ({"steps": -5}, ["config.steps=-5"]),
@@ -110,6 +106,17 @@ BAD = {
     ["config.validation_examples=-1"],
   ),
 }
+
+
+def test_arm_levels_above_the_levels_are_not_reached():
+  chosen = settings.read(
+    config("configs/lth_digits.py", levels=4, arms=("reinit",), arm_levels=(3, 5))
+  )
+  assert [chosen.arms_at(level) for level in (2, 3, 4)] == [
+    ["ticket"],
+    ["ticket", "reinit"],
+    ["ticket"],
+  ]
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -93,9 +93,9 @@ BAD = {
     {"levels": 40, "rate": 0.5, "scope": "global"},
     ["levels=40", "rate=0.5", "at most"],
   ),
-  "different rates in one ranking": (
-    {"scope": "global", "rates": {"output": 0.1}},
-    ["scope='global'", "'output/kernel': 0.1", "scope='layer'"],
+  "a learning rate below zero": (
+    {"adam": {"learning_rate": -1.0}},
+    ["config.adam.learning_rate=-1.0", "above 0"],
   ),
   "an unknown data set": ({"dataset": "minst"}, ["'minst'", "mnist"]),
   "a data set without images": ({"dataset": "imdb_reviews"}, ["'imdb_reviews'", "image"]),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import tf_keras
-from builders import assert_held, batches, compiled, mlp, random_masks, values
+from builders import arrays, assert_held, batches, compiled, mlp, random_masks, values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
@@ -358,3 +358,24 @@ def test_capture_of_a_wrapped_model_takes_the_wrappers_masks(tfmot):
   assert all((captured.masks[path] == mask).all() for path, mask in masks.items())
   assert set(captured.weights) == set(tfl.capture(mlp(tf_keras)).weights)
   captured.apply(mlp(keras))
+
+
+def test_a_ticket_of_a_layer_that_is_frozen_there_leaves_the_model_untouched(k):
+  def build():
+    layers = [k.layers.Input((8,)), k.layers.Dense(4, name="a"), k.layers.Dense(3, name="b")]
+    return compiled(k, k.Sequential(layers))
+
+  ticket, model = tfl.capture(build()), build()
+  model.get_layer("a").trainable = False
+  before = model.get_weights()
+  with pytest.raises(ValueError, match="a/kernel: masked, but not prunable"):
+    model.fit(*arrays(), verbose=0, callbacks=[ticket.callback()])
+  assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_mask_of_another_shape_than_its_weight_does_not_fit(k):
+  model = compiled(k, k.Sequential([k.layers.Input((8,)), k.layers.Dense(3, name="b")]))
+  weights = tfl.capture(model).weights
+  ticket = tfl.Ticket({"b/kernel": np.ones((3, 8), bool)}, weights)
+  with pytest.raises(ValueError, match=r"mask of shape \(3, 8\) for a weight of \(8, 3\)"):
+    ticket.apply(model)

@@ -710,3 +710,20 @@ def test_a_legacy_optimizer_is_refused_with_the_cure():
   model = mlp(tf_keras, tf_keras.optimizers.legacy.Adam())
   with pytest.raises(TypeError, match=r"legacy.*Use the class of this name from"):
     tfl.hold(model, random_masks(model))
+
+
+def test_adam_without_an_epsilon_keeps_zeros(k):
+  layers = [k.layers.Input((8,)), k.layers.Dense(3, name="out")]
+  model = compiled(k, k.Sequential(layers), k.optimizers.Adam(0.01, epsilon=0.0))
+  mask = np.indices((8, 3)).sum(0) % 2 == 0
+  with tfl.hold(model, {"out/kernel": mask}):
+    model.fit(*arrays(), verbose=0)
+  kernel = values(model)["out/kernel"]
+  assert (kernel[~mask] == 0).all() and np.isfinite(kernel).all()
+
+
+def test_masks_that_leave_a_layer_without_weights_are_warned_of(k):
+  layers = [k.layers.Input((8,)), k.layers.Dense(3, name="out")]
+  model = compiled(k, k.Sequential(layers))
+  with pytest.warns(UserWarning, match="leave no weight in out/kernel"):
+    tfl.hold(model, {"out/kernel": np.zeros((8, 3), bool)})

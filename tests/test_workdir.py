@@ -13,6 +13,9 @@ from tflottery.experiments.workdir import ROW, Workdir
 CONFIG = {"rate": 0.2, "seeds": [0, 1], "rates": {"output": 0.1}, "workers": 1, "data_dir": ""}
 
 
+MASKS = {"fc/kernel": np.arange(8).reshape(2, 4) < 8, "out/kernel": np.ones((4, 1), bool)}
+
+
 def _start(path, config=CONFIG, versions=None):
   """What a search does with its directory before it trains."""
   place = Workdir(path)
@@ -69,11 +72,17 @@ def test_another_configuration_is_refused_with_every_difference_and_nothing_chan
   assert on_disk(tmp_path) == before
 
 
-def test_a_directory_of_something_else_is_refused(tmp_path):
-  (tmp_path / "thesis.tex").write_text("precious")
-  with pytest.raises(ValueError, match=r"thesis\.tex and no search"):
+def test_results_without_a_configuration_are_refused_and_kept(tmp_path):
+  (tmp_path / "results.csv").write_text("precious")
+  with pytest.raises(ValueError, match=r"holds results\.csv of another work"):
     _start(tmp_path)
-  assert os.listdir(tmp_path) == ["thesis.tex"]
+  assert os.listdir(tmp_path) == ["results.csv"]
+
+
+def test_files_of_the_user_stay_as_they_are(tmp_path):
+  (tmp_path / "log.txt").write_text("of the shell")
+  _start(tmp_path)
+  assert (tmp_path / "log.txt").read_text() == "of the shell"
 
 
 def test_an_empty_directory_is_claimed(tmp_path):
@@ -102,7 +111,7 @@ def test_killed_while_it_claimed_a_directory_it_goes_on(tmp_path):
 def test_killed_while_it_wrote_it_leaves_nothing_half_written_behind(tmp_path):
   place = _start(tmp_path)
   _save_ticket(place, 0, 0, kept=8)
-  place.finish(_row(0, 0, "ticket"), [[10, 0.5, 0.5]])
+  place.finish(_row(0, 0, "ticket"), [[10, 0.5, 0.5]], MASKS)
   before = on_disk(tmp_path)
   for half in (
     "tickets/seed_0/.level_1.ticket.31",
@@ -118,7 +127,7 @@ def test_a_piece_is_done_when_it_is_finished(tmp_path):
   place = Workdir(tmp_path)
   _save_ticket(place, 1, 2, kept=3)
   assert not place.is_done(1, 2, "ticket")
-  place.finish(_row(1, 2, "ticket"), [[10, 0.5, 0.5]])
+  place.finish(_row(1, 2, "ticket"), [[10, 0.5, 0.5]], MASKS)
   assert place.is_done(1, 2, "ticket")
   assert not place.is_done(1, 2, "reinit") and not place.is_done(0, 2, "ticket")
   assert Workdir(tmp_path).ticket(1, 2).level == 2
@@ -135,7 +144,7 @@ def test_rows_come_by_seed_level_and_arm_the_ticket_first(tmp_path):
   ]
   for seed, level, arm in done:
     _save_ticket(place, seed, level, kept=8)
-    place.finish(_row(seed, level, arm), [])
+    place.finish(_row(seed, level, arm), [], MASKS)
   expected = ["0,2,ticket", "0,2,reinit", "0,2,resample", "0,10,ticket", "1,0,ticket"]
   lines = (tmp_path / "results.csv").read_text().splitlines()
   assert lines[0] == ",".join(ROW)
@@ -145,9 +154,9 @@ def test_rows_come_by_seed_level_and_arm_the_ticket_first(tmp_path):
 def test_the_table_of_layers_is_counted_from_the_tickets_by_hand(tmp_path):
   place = Workdir(tmp_path)
   for level, kept in ((0, 8), (1, 5)):
-    _save_ticket(place, 3, level, kept)
-    place.finish(_row(3, level, "ticket"), [])
-  place.finish(_row(3, 1, "reinit"), [])
+    masks = MASKS | {"fc/kernel": np.arange(8).reshape(2, 4) < kept}
+    place.finish(_row(3, level, "ticket"), [], masks)
+  place.finish(_row(3, 1, "reinit"), [], MASKS)
   assert (tmp_path / "layers.csv").read_text().splitlines() == [
     "seed,level,site,size,kept,remaining_percent",
     "3,0,fc/kernel,8,8,100.0",

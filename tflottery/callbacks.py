@@ -32,12 +32,21 @@ class HoldMasks(tf_keras.callbacks.Callback):
     super().__init__()
     self._masks = masks
     self._held = None
+    self._began = False
 
   def set_model(self, model):
     # Here and not in on_train_begin: fit makes the train function in between, and
     # BackupAndRestore looks for the masks before.
     super().set_model(model)
     self._held = training.hold(model, self._masks(model) if callable(self._masks) else self._masks)
+
+  def on_train_begin(self, logs=None):
+    self._began = False
+
+  def on_epoch_begin(self, epoch, logs=None):
+    if not self._began:  # other callbacks may have loaded weights when the training began
+      self._held.enforce()
+    self._began = True
 
   def on_train_end(self, logs=None):
     self._held.release()

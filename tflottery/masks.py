@@ -92,6 +92,8 @@ def shuffled(masks, *, seed, scope="layer"):
   >>> int(shuffled(masks, seed=3)["a"].sum())
   1
   """
+  if scope not in ("layer", "global"):
+    raise ValueError(f"scope={scope!r} is unknown. Choose 'layer' or 'global'.")
   if scope == "layer":
     rngs = [np.random.default_rng([*np.atleast_1d(seed), i]) for i in range(len(masks))]
     return {

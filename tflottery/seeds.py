@@ -1,6 +1,7 @@
 """Seeds: the global random state of Python, NumPy, TensorFlow and both Kerases."""
 
 import keras
+import numpy as np
 import tf_keras
 
 
@@ -8,3 +9,13 @@ def set_seed(seed):
   """Seed everything at once: each Keras has a generator that only its own function resets."""
   tf_keras.utils.set_random_seed(seed)
   keras.utils.set_random_seed(seed)
+
+
+def seeds_of(seed):
+  """Separate seeds of initialisation, data order and masks, from one int of at least 0.
+
+  >>> list(seeds_of(0))
+  ['initialisation', 'order', 'masks']
+  """
+  words = np.random.SeedSequence(seed).generate_state(3)
+  return dict(zip(("initialisation", "order", "masks"), map(int, words), strict=True))

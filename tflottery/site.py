@@ -42,7 +42,8 @@ class Site:
   def initializer(self):
     """The layer's initializer of this weight, or None where it declares none."""
     name = _name(self.variable)
-    names = (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer")
+    names = [f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer"]
+    names.append("depthwise_initializer")  # DepthwiseConv2D's, whose weight Keras 3 calls kernel
     return next((getattr(self.layer, n) for n in names if getattr(self.layer, n, None)), None)
 
   @property
@@ -133,7 +134,7 @@ def matching(patterns, paths, *, argument, available=None):
   True
   """
   matched = set()
-  for pattern in [patterns] if isinstance(patterns, str) else patterns:
+  for pattern in [patterns] if isinstance(patterns, (str, re.Pattern)) else patterns:
     try:
       hits = {path for path in paths if re.search(pattern, path)}
     except re.error as error:

@@ -18,7 +18,8 @@ def innermost(model):
 
   Raises:
     ValueError: the model is not compiled.
-    TypeError: the optimizer is one of tf_keras's legacy ones, whose step can't be held.
+    TypeError: the optimizer is Adafactor, or one of tf_keras's legacy ones, whose step can't be
+      held.
   """
   optimizer = getattr(model, "optimizer", None)
   if optimizer is None:
@@ -32,13 +33,19 @@ def innermost(model):
       f"optimizer {type(optimizer).__module__}.{type(optimizer).__qualname__} can't hold masks. "
       "Use the class of this name from keras.optimizers or tf_keras.optimizers, not a legacy one."
     )
+  if type(optimizer).__name__ == "Adafactor":
+    raise TypeError(
+      "optimizer Adafactor can't hold masks: where a whole row and column is masked, its factored "
+      "moments are 0 / 0, and its clipping spreads the NaN over the layer. Use Adam or AdamW."
+    )
   return optimizer
 
 
 def keeps_zeros(optimizer):
   """Whether the update is known to be 0 where weight, gradient and slots are 0."""
   kind = type(optimizer)
-  return kind.__module__.split(".")[0] in ("keras", "tf_keras") and kind.__name__ in _KEEPS_ZEROS
+  known = kind.__module__.split(".")[0] in ("keras", "tf_keras") and kind.__name__ in _KEEPS_ZEROS
+  return known and getattr(optimizer, "epsilon", 1) > 0  # with 0 it is 0 / 0
 
 
 def slots(optimizer, variable):

@@ -4,6 +4,8 @@ The masks act between the aggregation of the gradients and the optimizer's updat
 momentum, moments and weight decay all see the sparse network.
 """
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -20,6 +22,9 @@ def hold(model, masks):
   `train_on_batch` and custom loops that call the optimizer, for every `steps_per_execution`,
   `jit_compile` and under `tf.distribute`. Masks become bool variables of the optimizer, so that
   they travel in checkpoints; `release` takes them out again.
+
+  Call `enforce` after weights were loaded into a held model. A later `compile` gives the model an
+  optimizer without masks, and a second `hold` (also by a callback's `fit`) releases the first.
 
   Args:
     model: a built and compiled model of either Keras.
@@ -56,11 +61,6 @@ class HeldMasks:
     self.model = model
     self.sites = fitting_sites(model, masks)
     self._optimizer = step.innermost(model)
-    if type(self._optimizer).__name__ == "Adafactor":
-      raise TypeError(
-        "optimizer Adafactor can't hold masks: where a whole row and column is masked, its factored "
-        "moments are 0 / 0, and its clipping spreads the NaN over the layer. Use Adam or AdamW."
-      )
     interrupted = held_on(model)
     if interrupted is not None:
       interrupted.release()
@@ -102,6 +102,9 @@ class HeldMasks:
         f"masks name {', '.join(strange)}, held are only {', '.join(self._masks)}. Release these "
         "masks and hold all of them, with True everywhere for a weight that is dense as yet."
       )
+    empty = [path for path, mask in masks.items() if not np.any(mask)]
+    if empty:
+      warnings.warn(f"The masks leave no weight in {', '.join(empty)}.", stacklevel=2)
     for path, mask in masks.items():
       self._masks[path].assign(np.asarray(mask, bool))
     self.enforce()
@@ -196,7 +199,10 @@ def held_on(model):
   """The `HeldMasks` in force on a model, None where there are none."""
   if getattr(model, "optimizer", None) is None:
     return None
-  return vars(step.innermost(model)).get("_held_masks")
+  optimizer = model.optimizer
+  while hasattr(optimizer, "inner_optimizer"):
+    optimizer = optimizer.inner_optimizer
+  return vars(optimizer).get("_held_masks")
 
 
 def _never_due(_):

@@ -3,8 +3,6 @@
 import functools
 import zlib
 
-import numpy as np
-
 from tflottery import masks as _masks
 from tflottery.tickets.reset import RESETS, reset
 
@@ -56,14 +54,3 @@ def draw(ticket, arm, *, seed, initializers):
   if arm == "ticket":
     return ticket.weights, ticket.masks
   return ARMS[arm](ticket, seed=arm_seed(seed, ticket.level, arm), initializers=initializers)
-
-
-def seeds_of(seed):
-  """Separate seeds of initialisation, data order and masks, from one int.
-
-  >>> sorted(seeds_of(0)) == ["initialisation", "masks", "order"]
-  True
-  """
-  words = np.random.SeedSequence(seed).generate_state(3)
-  names = ("initialisation", "order", "masks")
-  return {name: int(word) for name, word in zip(names, words, strict=True)}

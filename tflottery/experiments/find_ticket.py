@@ -56,8 +56,10 @@ def _search(work, place, seeds):
 
 def _picked(work):
   s = work.settings
+  above = [level for level in s.arm_levels if level > s.levels]
+  left_out = f" No arms at {above}: there are only {s.levels} levels." if above and s.arms else ""
   return (
     f"{s.model} ({s.keras}) on {s.dataset}: {work.end} steps of {s.batch_size}, rewound to step "
     f"{work.rewind_step}; picked steps_per_execution={work.steps_per_execution} and "
-    f"jit_compile={work.jit_compile}."
+    f"jit_compile={work.jit_compile}.{left_out}"
   )

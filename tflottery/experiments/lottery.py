@@ -14,6 +14,7 @@ from tflottery.experiments.progress import Progress
 from tflottery.experiments.settings import as_json
 from tflottery.experiments.workdir import FREE
 from tflottery.masks import sparsity
+from tflottery.seeds import seeds_of
 from tflottery.tickets import prune, reset
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.search import STARTS
@@ -50,7 +51,7 @@ class _Seed:
 
   def __init__(self, task, workdir, seed, progress):
     self._task, self._workdir, self._seed, self._progress = task, workdir, seed, progress
-    self._seeds = arms.seeds_of(seed)
+    self._seeds = seeds_of(seed)
     model = task.model(self._seeds["initialisation"])
     sites = task.sites(model)
     self._rates = task.rates(sites)
@@ -136,11 +137,12 @@ class _Seed:
     self._restart.assign_weights(curve.weights)
     _, early_accuracy = self._test()
     step, loss, accuracy = curve.early_stop
+    masks = self._restart.held.masks
     row = {
       "seed": self._seed,
       "level": level,
       "arm": arm,
-      "remaining_percent": 100 * (1 - sparsity(self._restart.held.masks)),
+      "remaining_percent": 100 * (1 - sparsity(masks)),
       "early_stop_step": step,
       "early_stop_test_accuracy": early_accuracy,
       "final_test_accuracy": final_accuracy,
@@ -152,7 +154,7 @@ class _Seed:
       "steps_per_second_with_evaluation": round(curve.steps_per_second(with_evaluation=True), 1),
     }
     self._write_events(row, curve)
-    self._workdir.finish(row, curve.points)
+    self._workdir.finish(row, curve.points, masks)
     first = 0 if level == 0 else self._task.rewind_step
     self._progress.report((self._seed, level, arm), curve, first=first, finished=True)
 

@@ -23,6 +23,7 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
     ValueError: the optimizer does not take these arguments.
   """
   arguments, optimizer = dict(arguments), type(k.optimizers.get(name))
+  _require_positive(name, arguments, decay)
   if warmup or drops:
     default = inspect.signature(optimizer).parameters["learning_rate"].default
     rate = arguments.get("learning_rate", default)
@@ -33,6 +34,14 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
     return optimizer(**arguments)
   except (TypeError, ValueError) as error:
     raise ValueError(f"config.{name}={arguments!r} does not suit the optimizer: {error}") from error
+
+
+def _require_positive(name, arguments, decay):
+  if not 0 < decay <= 1:
+    raise ValueError(f"config.learning_rate_decay={decay!r} is out of range: above 0, at most 1.")
+  rate = arguments.get("learning_rate", 1.0)
+  if isinstance(rate, (int, float)) and rate <= 0:
+    raise ValueError(f"config.{name}.learning_rate={rate!r} is out of range: above 0.")
 
 
 def _factor(step, warmup, drops, decay):

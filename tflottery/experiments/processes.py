@@ -21,7 +21,7 @@ def run(work, arguments, shares):
     ChildProcessError: a process failed; the others were brought to their end first.
   """
   context = multiprocessing.get_context("spawn")
-  threads = max(1, (os.cpu_count() or 1) // len(shares))
+  threads = max(1, _cores() // len(shares))
   started = {}
   for share in shares:
     process = context.Process(
@@ -37,6 +37,12 @@ def run(work, arguments, shares):
       "; ".join(f"the process of seeds {s} ended with {p.exitcode}" for p, s in failed.items())
       + ". Start the same command again: it goes on from what is finished."
     )
+
+
+def _cores():
+  """Cores that this process may use, which can be fewer than the machine has."""
+  has_affinity = hasattr(os, "sched_getaffinity")
+  return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def _child(work, arguments, threads, verbosity):

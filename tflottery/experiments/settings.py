@@ -18,7 +18,7 @@ class Settings:
   """What a search does; one field for each name in configs/default.py, which explains them.
 
   `optimizer_arguments` are the keyword arguments under the optimizer's name. Durations are
-  resolved by `length_of_training` and `rewind_step`, which need the length of an epoch.
+  resolved by `end` and `rewind_step`, which need the length of an epoch.
   """
 
   dataset: str
@@ -148,9 +148,6 @@ def _check(s):
     raise ValueError(f"config.seeds={s.seeds!r} must name at least one seed, each once.")
   if len(set(s.arms)) != len(s.arms):
     raise ValueError(f"config.arms={s.arms!r} must name each arm once.")
-  above = [level for level in s.arm_levels if level > s.levels]
-  if above:
-    raise ValueError(f"config.arm_levels={s.arm_levels!r}: {above} lie above levels={s.levels}.")
   for arm in s.arms:
     if arm not in _arms.ARMS:
       close = difflib.get_close_matches(arm, _arms.ARMS)

@@ -1,5 +1,6 @@
 """The task of a search: data, a compiled model, and what makes its training fast."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -103,9 +104,10 @@ def load(settings):
     ValueError, FileNotFoundError: naming the setting, its value and the cure.
   """
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
-  data = _data.load(
-    settings.dataset, data_dir=settings.data_dir or None, validation=settings.validation_examples
-  )
+  with _named(settings, "dataset", "data_dir", "validation_examples"):
+    data = _data.load(
+      settings.dataset, data_dir=settings.data_dir or None, validation=settings.validation_examples
+    )
   end, k = _lengths(settings, data)
   task = Task(
     settings=settings,
@@ -118,7 +120,8 @@ def load(settings):
     jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
     steps_per_execution=_steps_per_execution(settings, end, k),
   )
-  model = task.model(seed=0)
+  with _named(settings, "model", "keras"):
+    model = task.model(seed=0)
   _require_logits(task, model)
   sites = task.sites(model)
   _require_levels(task, sites)
@@ -126,6 +129,16 @@ def load(settings):
     compiled = is_faster_compiled(sites) and is_repeatable_compiled(model)
     task = dataclasses.replace(task, jit_compile=compiled)
   return task
+
+
+@contextlib.contextmanager
+def _named(settings, *names):
+  """Says in an error's text which settings it is about."""
+  try:
+    yield
+  except (FileNotFoundError, ValueError) as error:
+    values = ", ".join(f"config.{name}={getattr(settings, name)!r}" for name in names)
+    raise type(error)(f"{values}: {error}") from error
 
 
 def _lengths(settings, data):

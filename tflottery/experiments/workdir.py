@@ -34,6 +34,7 @@ ROW = (
   "steps_per_second_with_evaluation",
 )
 LAYER = ("seed", "level", "site", "size", "kept", "remaining_percent")
+_WRITTEN = ("events", "pieces", "tickets", "results.csv", "layers.csv", "report.html")
 # These may differ between the starts of one search: they do not change its results.
 FREE = ("data_dir", "workers")
 
@@ -52,12 +53,11 @@ class Workdir:
       ValueError: the directory holds a search with another configuration, or something else.
     """
     if not self._config.exists():
-      # A search killed in its first moment leaves no more than the beginning of its config.
-      strange = [p.name for p in self.path.glob("*") if not p.name.startswith(".config.json.")]
-      if strange:
+      theirs = [name for name in _WRITTEN if (self.path / name).exists()]
+      if theirs:
         raise ValueError(
-          f"workdir={str(self.path)!r} holds {', '.join(sorted(strange)[:3])} and no search. Give a "
-          "new directory."
+          f"workdir={str(self.path)!r} holds {', '.join(theirs)} of another work, but no config.json. "
+          "Give a new directory."
         )
       return
     try:
@@ -103,37 +103,43 @@ class Workdir:
   def is_done(self, seed, level, arm):
     return self._piece(seed, level, arm).exists()
 
-  def finish(self, row, curve):
+  def finish(self, row, curve, masks):
     """Record a finished training, and bring the tables up to date."""
-    piece = {"row": row, "curve": curve}
+    kept = {site: [mask.size, int(mask.sum())] for site, mask in masks.items()}
+    piece = {"row": row, "curve": curve, "kept": kept}
     files.write(self._piece(row["seed"], row["level"], row["arm"]), json.dumps(piece))
     self.write_tables()
 
   def rows(self):
     """The rows of all finished trainings, by seed, level and arm, the ticket first."""
-    pieces = [json.loads(p.read_text(encoding="utf-8")) for p in self._pieces()]
-    rows = [piece["row"] for piece in pieces]
-    return sorted(rows, key=lambda r: (r["seed"], r["level"], r["arm"] != "ticket", r["arm"]))
+    return [piece["row"] for piece in self._finished()]
 
   def write_tables(self):
     """Write results.csv and layers.csv from what is finished."""
-    rows = self.rows()
-    tickets = [(row["seed"], row["level"]) for row in rows if row["arm"] == "ticket"]
-    layers = [row for seed, level in tickets for row in self._layers(seed, level)]
-    files.write(self.path / "results.csv", _csv(ROW, rows))
+    finished = self._finished()
+    layers = [line for piece in finished for line in _layers(piece)]
+    files.write(self.path / "results.csv", _csv(ROW, [piece["row"] for piece in finished]))
     files.write(self.path / "layers.csv", _csv(LAYER, layers))
 
-  def _layers(self, seed, level):
-    for site, mask in self.ticket(seed, level).masks.items():
-      kept = int(mask.sum())
-      values = (seed, level, site, mask.size, kept, 100 * kept / mask.size)
-      yield dict(zip(LAYER, values, strict=True))
+  def _finished(self):
+    paths = self.path.glob("pieces/seed_*/level_*.json")
+    pieces = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(pieces, key=lambda piece: _order(piece["row"]))
 
   def _piece(self, seed, level, arm):
     return self.path / "pieces" / f"seed_{seed}" / f"level_{level}_{arm}.json"
 
-  def _pieces(self):
-    return self.path.glob("pieces/seed_*/level_*.json")
+
+def _order(row):
+  return row["seed"], row["level"], row["arm"] != "ticket", row["arm"]
+
+
+def _layers(piece):
+  """The lines of layers.csv, of tickets alone: a control has the ticket's size."""
+  row = piece["row"]
+  for site, (size, kept) in piece["kept"].items() if row["arm"] == "ticket" else ():
+    values = (row["seed"], row["level"], site, size, kept, 100 * kept / size)
+    yield dict(zip(LAYER, values, strict=True))
 
 
 def _csv(columns, rows):

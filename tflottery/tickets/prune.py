@@ -8,6 +8,7 @@ threshold) and all that tie with it.
 """
 
 import itertools
+import numbers
 import warnings
 
 import numpy as np
@@ -24,9 +25,11 @@ def check_rates(rate, rates=None):
   Raises:
     ValueError: it is out of range, or none removes anything.
   """
+  if not isinstance(rates or {}, dict):
+    raise ValueError(f"rates={rates!r} must be a dict from pattern to rate, as {{'output': 0.1}}.")
   named = {"rate": rate} | {f"rates[{pattern!r}]": r for pattern, r in (rates or {}).items()}
   for name, number in named.items():
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1:
+    if isinstance(number, bool) or not isinstance(number, numbers.Real) or not 0 <= number < 1:
       raise ValueError(
         f"{name}={number!r} is out of range: it is the share of the remaining weights that a level "
         "removes, at least 0 and below 1."
@@ -75,27 +78,19 @@ def check(sizes, rates, *, levels, scope, one_shot=False):
   Raises:
     ValueError: the level and the layer are named.
   """
-  if isinstance(levels, bool) or not isinstance(levels, int) or levels < 0:
+  if isinstance(levels, bool) or not isinstance(levels, numbers.Integral) or levels < 0:
     raise ValueError(f"levels={levels!r} is out of range: a whole number of rounds, 0 or more.")
-  if scope not in SCOPES:
-    raise ValueError(f"scope={scope!r} is unknown. Choose one of {SCOPES}.")
-  uneven = {r for r in rates.values() if r} != {max(rates.values())}
-  if scope == "global" and uneven:
-    raise ValueError(
-      f"rates={rates!r} differ, but scope='global' ranks all weights together. Use scope='layer', "
-      "or leave a layer dense with a rate of 0."
-    )
-  pools = {p: (n, rates[p], 1) for p, n in sizes.items()}
-  if scope == "global":
-    ranked = [n for p, n in sizes.items() if rates[p]]
-    pools = {"the network": (sum(ranked), max(rates.values()), len(ranked))}
+  pools = [
+    (pool[0] if len(pool) == 1 else f"{pool[0]} to {pool[-1]}", sum(sizes[p] for p in pool), pool)
+    for pool in _pools(rates, scope)
+  ]
   emptied, still = [], levels
-  for name, (size, rate, least) in pools.items():
-    kept = [size]
+  for name, size, pool in pools:
+    kept, rate = [size], rates[pool[0]]
     for level in range(1, levels + 1):
       left = size * (1 - rate) ** level if one_shot else kept[-1] * (1 - rate)
       kept.append(round(left))
-      if kept[-1] < least:
+      if kept[-1] < len(pool):
         emptied.append((level, name, kept[-1], size, rate))
         break
     still = min(still, sum(a == b for a, b in itertools.pairwise(kept)))
@@ -121,8 +116,8 @@ def prune(weights, masks, *, rates, scope="layer"):
     weights: dict from path to array, the trained weights.
     masks: dict from site path to bool array; what is masked stays masked.
     rates: dict from site path to the share of its remaining weights to remove.
-    scope: "layer" ranks each layer by itself; "global" ranks together all sites with a rate above
-      0, and the others stay as they are.
+    scope: "layer" ranks each layer by itself; "global" ranks together all sites of one rate. A site
+      with a rate of 0 stays as it is.
 
   Returns:
     Masks with exactly `max(1, round((1 - rate) * remaining))` weights per ranking. Of equal
@@ -140,18 +135,29 @@ def prune(weights, masks, *, rates, scope="layer"):
       raise ValueError(f"{path} holds weights that are not finite: the training diverged.")
   scores = {p: np.where(m, np.abs(weights[p]), -np.inf) for p, m in masks.items()}
   remaining = {p: int(np.count_nonzero(m)) for p, m in masks.items()}
-  if scope == "layer":
-    return {
-      p: _masks.keep_top(score, _masks.kept_count(remaining[p], rates[p])).numpy()
-      for p, score in scores.items()
-    }
-  ranked = {p: score for p, score in scores.items() if rates[p]}
-  count = _masks.kept_count(sum(remaining[p] for p in ranked), max(rates.values()))
-  kept = {p: m.numpy() for p, m in _masks.keep_top_jointly(ranked, count).items()}
-  empty = [p for p, m in kept.items() if not m.any()]
+  kept = {}
+  for pool in _pools(rates, scope):
+    count = _masks.kept_count(sum(remaining[p] for p in pool), rates[pool[0]])
+    kept |= _masks.keep_top_jointly({p: scores[p] for p in pool}, count)
+  found = {path: kept[path].numpy() if path in kept else mask for path, mask in masks.items()}
+  empty = [path for path, mask in found.items() if not mask.any()]
   if empty:
     raise ValueError(
-      f"scope='global' would leave no weight in {', '.join(empty)}. Ask for fewer levels, use "
+      f"scope={scope!r} would leave no weight in {', '.join(empty)}. Ask for fewer levels, use "
       "scope='layer', or leave that layer dense with a rate of 0 in rates=."
     )
-  return masks | kept
+  return found
+
+
+def _pools(rates, scope):
+  """Lists of the paths that are ranked together; a rate of 0 ranks nothing.
+
+  Raises:
+    ValueError: the scope is unknown.
+  """
+  if scope not in SCOPES:
+    raise ValueError(f"scope={scope!r} is unknown. Choose one of {SCOPES}.")
+  pruned = [path for path, rate in rates.items() if rate]
+  if scope == "layer":
+    return [[path] for path in pruned]
+  return [[p for p in pruned if rates[p] == rate] for rate in dict.fromkeys(rates.values()) if rate]

@@ -1,7 +1,8 @@
 """Resets: the weights that a pruned network starts from, as functions of what it was before.
 
-Each takes (initial, final, mask) of one site, arrays of the weight's shape, and returns the new
-start weights; what is masked does not matter. Sources: Frankle & Carbin 2019, arXiv:1803.03635
+Each takes (initial, final, mask) of one site, arrays of the weight's shape, with the keywords seed
+(int or ints), keep_sign (True carries the signs of the initial weights over) and initializer (for
+reinit), and returns the new start weights; what is masked does not matter. Sources: Frankle & Carbin 2019, arXiv:1803.03635
 (rewind, reinit); Zhou et al. 2019, arXiv:1905.01067, section 4.1 (resample as "reinit", reshuffle,
 constant, and the signs).
 
@@ -9,12 +10,35 @@ Departs: `reinit` draws from the layer's own initializer; the authors of 1905.01
 layer's initial values under that name, which is `resample` here, drawn with replacement.
 """
 
+import functools
+
 import numpy as np
 
 from tflottery import site as _sites
 
 
-def rewind(initial, final, mask):
+def _with_signs(draw):
+  """Make a reset of a function that draws, with the seed and the signs that all of them share."""
+
+  @functools.wraps(draw)
+  def reset(initial, final, mask, *, seed=0, keep_sign=False, initializer=None):
+    weights = draw(initial, final, mask, np.random.default_rng(seed), initializer)
+    return keep_signs(weights, initial) if keep_sign else weights
+
+  return reset
+
+
+def keep_signs(weights, initial):
+  """`weights` with the signs of the initial weights; 0 where those are 0.
+
+  >>> keep_signs(np.array([3.0, 4.0]), np.array([-0.1, 0.2])).tolist()
+  [-3.0, 4.0]
+  """
+  return np.abs(weights) * np.sign(initial)
+
+
+@_with_signs
+def rewind(initial, final, mask, rng, initializer):
   """The initial weights (of step 0, or of the step rewound to).
 
   >>> rewind(np.array([1.0, -2.0]), np.array([5.0, 6.0]), np.array([True, False])).tolist()
@@ -23,8 +47,9 @@ def rewind(initial, final, mask):
   return initial
 
 
-def reinit(initial, final, mask, *, rng, initializer):
-  """A fresh draw from the layer's own initializer."""
+@_with_signs
+def reinit(initial, final, mask, rng, initializer):
+  """A fresh draw from `initializer`, the layer's own."""
   config = initializer.get_config()
   if "seed" in config:  # the layer's own object would return the very same values once more
     config["seed"] = int(rng.integers(2**31 - 1))
@@ -32,20 +57,27 @@ def reinit(initial, final, mask, *, rng, initializer):
   return np.asarray(draw).astype(initial.dtype)
 
 
-def resample(initial, final, mask, *, rng):
+@_with_signs
+def resample(initial, final, mask, rng, initializer):
   """Values drawn with replacement from all the layer's initial values."""
   return rng.choice(initial.ravel(), initial.shape)
 
 
-def reshuffle(initial, final, mask, *, rng):
+@_with_signs
+def reshuffle(initial, final, mask, rng, initializer):
   """The surviving initial values, permuted among themselves within the layer."""
   result = initial.copy()
   result[mask] = rng.permutation(initial[mask])
   return result
 
 
-def constant(initial, final, mask, *, rng):
-  """Plus or minus the standard deviation of the layer's initial values, signs at random."""
+@_with_signs
+def constant(initial, final, mask, rng, initializer):
+  """Plus or minus the standard deviation of the layer's initial values, signs at random.
+
+  >>> constant(np.array([-3.0, 1.0]), None, None, keep_sign=True).tolist()
+  [-2.0, 2.0]
+  """
   signs = rng.integers(0, 2, initial.shape) * 2 - 1
   return (signs * initial.std()).astype(initial.dtype)
 
@@ -57,15 +89,6 @@ RESETS = {
   "reshuffle": reshuffle,
   "constant": constant,
 }
-
-
-def keep_signs(weights, initial):
-  """`weights` with the signs of the initial weights; 0 where those are 0.
-
-  >>> keep_signs(np.array([3.0, 4.0]), np.array([-0.1, 0.2])).tolist()
-  [-3.0, 4.0]
-  """
-  return np.abs(weights) * np.sign(initial)
 
 
 def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=None):
@@ -91,15 +114,17 @@ def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=N
     raise ValueError(f"how={how!r} is not a reset. Choose one of {', '.join(RESETS)}.")
   result = dict(initial)
   for index, (path, mask) in enumerate(masks.items()):
-    options = {}
-    if how != "rewind":
-      options["rng"] = np.random.default_rng([*np.atleast_1d(seed), index])
+    initializer = (initializers or {}).get(path)
     if how == "reinit":
-      options["initializer"] = (initializers or {}).get(path)
-      require_initializers({path: options["initializer"]})
-    trained = None if final is None else final[path]
-    weights = RESETS[how](initial[path], trained, mask, **options)
-    result[path] = keep_signs(weights, initial[path]) if keep_sign else weights
+      require_initializers({path: initializer})
+    result[path] = RESETS[how](
+      initial[path],
+      None if final is None else final[path],
+      mask,
+      seed=[*np.atleast_1d(seed), index],
+      keep_sign=keep_sign,
+      initializer=initializer,
+    )
   return result
 
 
@@ -112,8 +137,8 @@ def require_initializers(initializers):
   lacking = [p for p, initializer in initializers.items() if not hasattr(initializer, "get_config")]
   if lacking:
     raise ValueError(
-      f"how='reinit' needs the initializer of {', '.join(lacking)}, and its layer declares none. "
-      "Use 'resample', which draws from the layer's initial values."
+      f"reinit needs an initializer for {', '.join(lacking)}: pass initializers_of(model), or, where "
+      "a layer declares none, use resample, which draws from its initial values."
     )
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tflottery import masks as _masks
 from tflottery import schedules
 from tflottery import site as _sites
-from tflottery.seeds import set_seed
+from tflottery.seeds import seeds_of, set_seed
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
@@ -63,14 +63,15 @@ def find_ticket(
     rate: share of the *remaining* weights that a level removes, in [0, 1).
     rates: dict from pattern (regular expression on paths) to another rate, for instance
       `{"output": 0.1}` for the paper's half rate in the output layer; the last match counts.
-    scope: "layer" ranks each layer by itself, "global" all together.
+    scope: "layer" ranks each layer by itself, "global" all sites of one rate together.
     one_shot: True prunes every level's masks at once from the trained dense network.
     rewind_to: k, as 'init', '500it' or '2ep'.
     start: "rewind" (Frankle et al.); "continue" trains on from the final weights, at the final
       learning rate; "rewind_learning_rate" keeps the final weights and rewinds the schedule alone.
     epochs, steps: length of the dense training; give exactly one.
     batch_size: for arrays; they are shuffled from `seed`.
-    seed: of initialisation and data order; recorded in the ticket.
+    seed: int, from which separate seeds of initialisation, data order (and dropout) and masks are
+      drawn; all are recorded in the ticket.
     only, exclude, policy: choose the sites, see `tflottery.sites`.
     callbacks: passed on to every `fit`.
     verbose: 0 is silent, 1 prints a line per level, 2 Keras's progress as well.
@@ -95,20 +96,31 @@ def find_ticket(
   """
   if start not in STARTS:
     raise ValueError(f"start={start!r} is unknown. Choose one of {', '.join(STARTS)}.")
-  set_seed(seed)
+  if not callable(build_model) or hasattr(build_model, "fit"):
+    raise TypeError(
+      f"build_model={build_model!r} must be a function that returns a compiled model."
+    )
+  if batch_size < 1:
+    raise ValueError(f"batch_size={batch_size!r} is out of range: at least 1.")
+  seeds = seeds_of(seed)
+  set_seed(seeds["initialisation"])
   model = build_model()
+  _sites.keras_of(model)
+  data = _dataset(train, batch_size, seeds["order"])
+  if not model.built:
+    with model.distribute_strategy.scope():
+      model(next(iter(data))[0])
   sites = _sites.sites(model, only=only, exclude=exclude, policy=policy)
   site_rates = prune.site_rates(list(sites), rate, rates)
   sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
   prune.check(sizes, site_rates, levels=levels, scope=scope, one_shot=one_shot)
-  data = _dataset(train, batch_size, seed)
   end, k = _lengths(data, epochs, steps, rewind_to)
   fit = _Fit(model, data, _dataset(validation, batch_size, None), callbacks, verbose)
   restart = Restart(model, sites)
   try:
     masks = every = {path: np.ones(site.shape, bool) for path, site in sites.items()}
     initial = restart.weights()
-    restart(initial, masks, seed=[seed, 0])
+    restart(initial, masks, seed=[seeds["order"], 0])
     fit(0, k)
     rewound = restart.weights()
     history = [_report(0, masks, fit(k, end), verbose)]
@@ -121,7 +133,7 @@ def find_ticket(
       else:
         masks = prune.prune(final, masks, rates=site_rates, scope=scope)
       begin, position = STARTS[start](rewound, final, k, end)
-      restart(begin, masks, step=position, seed=[seed, level])
+      restart(begin, masks, step=position, seed=[seeds["order"], level])
       history.append(_report(level, masks, fit(k, end), verbose))
       final = restart.weights()
   finally:
@@ -135,6 +147,9 @@ def find_ticket(
     "start": start,
     "steps": end,
     "seed": seed,
+    "seeds": seeds,
+    "batch_size": batch_size,
+    "sites": list(sites),
     "history": history,
     "versions": versions(),
   }
@@ -176,10 +191,9 @@ def _dataset(data, batch_size, seed):
   """Batches; arrays are cut into them, shuffled where a seed is given."""
   if data is None or isinstance(data, tf.data.Dataset):
     return data
-  inputs, _ = data
   dataset = tf.data.Dataset.from_tensor_slices(tuple(data))
   if seed is not None:
-    dataset = dataset.shuffle(len(inputs), seed=seed)
+    dataset = dataset.shuffle(int(dataset.cardinality()), seed=seed)
   return dataset.batch(batch_size)
 
 

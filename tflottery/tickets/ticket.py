@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import pathlib
+import warnings
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tflottery import callbacks, files, training
+from tflottery import callbacks, files, step, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
 
@@ -108,7 +109,12 @@ class Ticket:
     >>> float(model.get_weights()[0][1, 0])
     0.0
     """
-    return callbacks.HoldMasks(self.apply if start else self._masks_in)
+
+    def place(model):
+      step.innermost(model)  # an optimizer that can't hold masks is refused before weights change
+      return self.apply(model) if start else self._masks_in(model)
+
+    return callbacks.HoldMasks(place)
 
   def save(self, path):
     """Write the ticket to `path`, beside it first and then renamed: never half a file.
@@ -175,6 +181,14 @@ class Ticket:
     if own.keys() != shapes.keys() and _sites.canonical(own) == _sites.canonical(shapes):
       names = dict(zip(own, shapes, strict=True))
     problems = [f"{p}: not in the model" for p in own if names[p] not in shapes]
+    sites = _sites.candidates(model)
+    for p, mask in self.masks.items():
+      if p not in own:
+        problems.append(f"{p}: the ticket has a mask, but no weight")
+      elif mask.shape != own[p]:
+        problems.append(f"{p}: mask of shape {mask.shape} for a weight of {own[p]}")
+      elif names[p] in shapes and names[p] not in sites:
+        problems.append(f"{names[p]}: masked, but not prunable in the model (is it frozen?)")
     problems += [f"{p}: not in the ticket" for p in shapes if p not in names.values()]
     problems += [
       f"{names[p]}: {shapes[names[p]]} in the model, {shape} in the ticket"
@@ -201,10 +215,14 @@ def _masks_of(model):
   if held is not None:
     return held.masks
   sites = _sites.sites(model)
-  return {
+  found = {
     path: _sites.value(site.variable if site.wrapper is None else site.wrapper_mask) != 0
     for path, site in sites.items()
   }
+  empty = [path for path, mask in found.items() if not mask.any()]
+  if empty:
+    warnings.warn(f"{', '.join(empty)}: every weight is 0, so all are masked.", stacklevel=3)
+  return found
 
 
 def _storable(array):
