@@ -1,7 +1,6 @@
 """Arms: the controls that are trained beside the winning ticket, each at the ticket's size."""
 
 import functools
-import zlib
 
 from tflottery import masks as _masks
 from tflottery.tickets.reset import RESETS, reset
@@ -27,7 +26,8 @@ def with_random_masks(ticket, *, scope, seed, initializers):
   return ticket.weights, _masks.shuffled(ticket.masks, seed=seed, scope=scope)
 
 
-# Functions (ticket, *, seed, initializers) -> (weights, masks).
+# Functions (ticket, *, seed, initializers) -> (weights, masks). An arm's place is part of its seed: new
+# ones go to the end.
 ARMS = {
   f"{how}{'_keep_sign' * keep_sign}": functools.partial(with_reset, how=how, keep_sign=keep_sign)
   for how in RESETS
@@ -41,7 +41,7 @@ ARMS = {
 
 def arm_seed(seed, level, arm):
   """The seed of an arm's draws: a function of integers alone."""
-  return [seed, level, zlib.crc32(arm.encode())]
+  return [seed, level, 0 if arm == "ticket" else 1 + list(ARMS).index(arm)]
 
 
 def draw(ticket, arm, *, seed, initializers):
