@@ -47,7 +47,7 @@ def get_config():
   config.rate = 0.2
   # Other rates by pattern, as {"output": 0.1}; the last match counts.
   config.rates = config_dict.placeholder(object)
-  # "layer" ranks each layer by itself, "global" the whole network.
+  # "layer" ranks each layer by itself, "global" all sites of one rate together.
   config.scope = "layer"
   # True: the masks of all levels from the dense network, without iterating.
   config.one_shot = False

@@ -1,0 +1,25 @@
+"""The README, as a newcomer pastes it."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs_and_prints_its_ticket(tmp_path):
+  example = re.search(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
+  done = subprocess.run(
+    [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  assert "level 5: " in done.stdout and "Ticket(level=5, " in done.stdout
+  assert (tmp_path / "digits.ticket").exists()
+
+
+def test_every_file_that_it_names_is_there():
+  root = pathlib.Path(__file__).parents[1]
+  named = set(re.findall(r"(?:configs|docs|benchmarks)/[\w/.]*", README))
+  assert {"configs/lth_digits.py", "configs/lth_mnist.py", "docs/design.md"} <= named
+  assert [name for name in sorted(named) if not (root / name.rstrip(".")).exists()] == []
