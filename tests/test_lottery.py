@@ -11,6 +11,7 @@ from searches import outcome, table, tiny
 import tflottery as tfl
 from tflottery.experiments import arms, find_ticket, lottery, settings, task
 from tflottery.experiments.workdir import Workdir
+from tflottery.seeds import seeds_of
 
 
 def _search(path, **changes):
@@ -46,7 +47,7 @@ def test_rewound_to_initialisation_every_level_starts_from_the_weights_drawn_fro
   changes = {"keras": name, "rewind_to": "init", "seeds": (5,), "rates": {"output": 0.1}}
   _search(tmp_path, **changes)
   work = task.load(settings.read(tiny(**changes)))
-  model = work.model(arms.seeds_of(5)["initialisation"])
+  model = work.model(seeds_of(5)["initialisation"])
   initial = {f"{v.name}": v for v in model.variables}
   assert initial
   tickets = _tickets(tmp_path, seed=5)

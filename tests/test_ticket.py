@@ -367,6 +367,7 @@ def test_a_ticket_of_a_layer_that_is_frozen_there_leaves_the_model_untouched(k):
 
   ticket, model = tfl.capture(build()), build()
   model.get_layer("a").trainable = False
+  compiled(k, model)  # only a compile makes Keras see it
   before = model.get_weights()
   with pytest.raises(ValueError, match="a/kernel: masked, but not prunable"):
     model.fit(*arrays(), verbose=0, callbacks=[ticket.callback()])
