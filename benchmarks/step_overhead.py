@@ -94,7 +94,7 @@ def main():
   )
   for name in args.networks.split(","):
     network, steps = NETWORKS[name]
-    for k in (keras, tf_keras):
+    for k in (tf_keras, keras):
       for label, setting in SETTINGS.items():
         found = measure(k, network, steps, setting, rounds=args.rounds, instances=args.instances)
         for arm_name, value in found.items():
