@@ -1,6 +1,8 @@
-"""What held masks cost: milliseconds per training step, and ratios to the dense network.
+"""What held masks and RigL cost: milliseconds per training step, and ratios to the dense network.
 
     python benchmarks/step_overhead.py [--rounds=15] [--instances=3] [--networks=lenet_300_100]
+
+`held masks` do not change; `rigl` changes them every 100 steps, at 90 % ERK.
 
 Every arm is trained through `model.fit` in one process, all arms of a cell in a new random order in
 every round. Two models of equal code can differ in speed for good, by where their buffers happen to
@@ -56,6 +58,8 @@ def arm(name, k, network, setting):
   loss = k.losses.SparseCategoricalCrossentropy(from_logits=True)
   # Explicit, because "auto" means XLA to Keras 3 and not to tf_keras.
   model.compile(k.optimizers.Adam(1.2e-3), loss, **{"jit_compile": False, **setting})
+  if name == "rigl":
+    tfl.callbacks.RigL(0.9, end_step=10**9, frequency=100).hold(model)
   if name == "held masks":
     rng = np.random.default_rng(0)
     masks = {path: rng.random(site.shape) < 0.2 for path, site in tfl.sites(model).items()}
@@ -65,7 +69,7 @@ def arm(name, k, network, setting):
 
 def measure(k, network, steps, setting, *, rounds, instances):
   """Median milliseconds per step of every arm."""
-  names = ["dense", "dense again", "held masks"] + ["tfmot"] * (k is tf_keras)
+  names = ["dense", "dense again", "held masks", "rigl"] + ["tfmot"] * (k is tf_keras)
   models = {(name, i): arm(name, k, network, setting) for name in names for i in range(instances)}
   rng = np.random.default_rng(0)
   images = rng.random((6000, 28, 28, 1), np.float32)

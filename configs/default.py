@@ -1,47 +1,14 @@
 """Every setting of a search, with its default. Other configs start from these and set what differs."""
 
-import ml_collections
 from ml_collections import config_dict
+
+from configs import common
 
 
 def get_config():
-  """LeNet-300-100 on digits: a minute on two cores."""
-  config = ml_collections.ConfigDict(convert_dict=False)
+  """LeNet-300-100 on digits: a minute on two cores. What is trained stands in configs/common.py."""
+  config = common.get_config()
 
-  # Data: a TensorFlow Datasets name with images and labels, or scikit-learn's digits (offline).
-  config.dataset = "digits"
-  # Where it is prepared; "" is the environment variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
-  config.data_dir = ""
-  # Examples held out from the end of the training split; None: 5,000, or 10 % of a small one.
-  config.validation_examples = config_dict.placeholder(int)
-  # Subtract each channel's mean and divide by its standard deviation; otherwise pixels are in [0, 1].
-  config.standardize = False
-  # Random flips, and crops of images padded by 4 pixels.
-  config.augment = False
-
-  # The Keras that trains: "keras" (Keras 3) or "tf_keras".
-  config.keras = "keras"
-  # lenet_300_100, conv_2, conv_4, conv_6, resnet_20, vgg_16, vgg_19, or "module:function".
-  config.model = "lenet_300_100"
-  # Patterns (regular expressions on paths) that choose the weights to prune; "" is the default.
-  config.only = ""
-  config.exclude = ""
-
-  # The optimizer; its arguments stand under its name.
-  config.optimizer = "adam"
-  config.adam = ml_collections.ConfigDict({"learning_rate": 1.2e-3})
-  config.sgd = ml_collections.ConfigDict({"learning_rate": 0.1, "momentum": 0.9})
-  config.adamw = ml_collections.ConfigDict({"learning_rate": 1.2e-3, "weight_decay": 0.004})
-  # Linear warm-up, and durations after which the learning rate is multiplied by the decay.
-  config.warmup = config_dict.placeholder(object)
-  config.warmup = "0it"
-  config.learning_rate_drops = ()
-  config.learning_rate_decay = 0.1
-
-  # Length of the dense training: steps (an int or "6000it") or epochs ("20ep").
-  config.steps = config_dict.placeholder(object)
-  config.steps = 1200
-  config.batch_size = 60
   # Rounds of pruning after the dense training; share of the remaining weights that each removes.
   config.levels = 10
   config.rate = 0.2
@@ -63,15 +30,7 @@ def get_config():
   config.arm_levels = ()
   # One search per seed; initialisation, data order and masks draw from seeds of their own.
   config.seeds = (0,)
-  # Steps between two evaluations on the validation split.
-  config.eval_every = 100
 
   # Processes that share the seeds and the cores.
   config.workers = 1
-  # "" for one device, "mirrored" for `replicas` of them (logical CPUs where there is no GPU).
-  config.strategy = ""
-  config.replicas = 2
-  # None lets the search pick; they change speed, and the last bits of results.
-  config.jit_compile = config_dict.placeholder(bool)
-  config.steps_per_execution = config_dict.placeholder(int)
   return config

@@ -1,6 +1,9 @@
 """tflottery: lottery tickets and sparse training for Keras and TensorFlow."""
 
-from tflottery import callbacks, masks
+import importlib
+import sys
+
+from tflottery import allocations, callbacks, granularity, masks
 from tflottery.site import sites
 from tflottery.tickets.reset import RESETS, initializers_of, reset
 from tflottery.tickets.search import find_ticket
@@ -11,12 +14,24 @@ __version__ = "0.1.0"
 __all__ = [
   "RESETS",
   "Ticket",
+  "allocations",
   "callbacks",
   "capture",
   "find_ticket",
+  "granularity",
   "hold",
   "initializers_of",
   "masks",
   "reset",
   "sites",
 ]
+
+
+def __getattr__(name):
+  if name == "schedules":  # they are tfmot's type, and `import tflottery` must not import tfmot
+    return importlib.import_module("tflottery.schedules")
+  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if "tensorflow_model_optimization" in sys.modules:  # its models find our schedules by their names
+  importlib.import_module("tflottery.schedules")

@@ -4,13 +4,21 @@ Knows the optimizers' insides, and nothing of masks.
 """
 
 import keras
+import tensorflow as tf
 import tf_keras
 
 # Their update of a weight is 0 where weight, gradient and slots are 0 (Ftrl's is 0 / 0).
 _KEEPS_ZEROS = {
   "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lamb", "Lion", "Nadam", "RMSprop", "SGD",
 }  # fmt: skip
-_HOOKS = ("apply", "_all_reduce_sum_gradients", "apply_gradients")
+_HOOKS = (
+  "apply",
+  "apply_gradients",
+  "_all_reduce_sum_gradients",
+  "_apply_weight_decay",
+  "_distributed_apply_gradients_fn",
+  "_distributed_tf_update_step",
+)
 
 
 def innermost(model):
@@ -62,13 +70,21 @@ def slots(optimizer, variable):
   return found
 
 
-def hook(optimizer, gradient, after=None):
+def steps_done(optimizer):
+  """The optimizer's own count of its steps, an int64 scalar tensor."""
+  return tf.cast(tf.convert_to_tensor(optimizer.iterations), tf.int64)
+
+
+def hook(optimizer, gradient, *, after=None, skips=None):
   """Hook into the step of this one optimizer instance, until `unhook`.
 
   Args:
     optimizer: the innermost one.
     gradient: function of (aggregated gradient, variable) that returns what the update sees.
-    after: function without arguments that is called in the step after the update; None for none.
+    after: function of the aggregated (gradient, variable) pairs that is called in the step after
+      the update; None for none.
+    skips: function of the number of steps done to a bool tensor: whether this step leaves out the
+      update and the weight decay. The steps are counted on. None skips none.
   """
   if isinstance(optimizer, keras.optimizers.Optimizer):
     hooks = {
@@ -76,8 +92,13 @@ def hook(optimizer, gradient, after=None):
       # The hook has aggregated the gradients already.
       "_all_reduce_sum_gradients": list,
     }
+    update = "_distributed_tf_update_step"
   else:
     hooks = {"apply_gradients": _apply_of_tf_keras(optimizer, gradient, after)}
+    update = "_distributed_apply_gradients_fn"
+  if skips is not None:
+    hooks[update] = _skipping(optimizer, getattr(optimizer, update), skips)
+    hooks["_apply_weight_decay"] = lambda variables: None  # _skipping does it
   for name, function in hooks.items():
     object.__setattr__(optimizer, name, function)
 
@@ -109,7 +130,7 @@ def _apply_of_keras(optimizer, gradient, after):
     pairs = aggregate(list(zip(grads, variables, strict=True)))
     original([gradient(g, v) for g, v in pairs], variables)
     if after is not None:
-      after()
+      after(pairs)
 
   return apply
 
@@ -121,10 +142,38 @@ def _apply_of_tf_keras(optimizer, gradient, after):
     pairs = list(grads_and_vars)
     if not skip_gradients_aggregation and kwargs.get("experimental_aggregate_gradients", True):
       pairs = optimizer.aggregate_gradients(pairs)
-    pairs = [(gradient(g, v), v) for g, v in pairs]
-    iterations = original(pairs, name=name, skip_gradients_aggregation=True)
+    sparse = [(gradient(g, v), v) for g, v in pairs]
+    iterations = original(sparse, name=name, skip_gradients_aggregation=True)
     if after is not None:
-      after()
+      after(pairs)
     return iterations
 
   return apply_gradients
+
+
+def _skipping(optimizer, original, skips):
+  """The optimizer's update of all its variables, in the cross-replica context, left out when due."""
+  counts_steps_itself = isinstance(optimizer, tf_keras.optimizers.Optimizer)
+
+  def decay(variable):
+    rate = tf.cast(optimizer.learning_rate, variable.dtype)
+    share = tf.cast(optimizer.weight_decay, variable.dtype)
+    variable.assign_sub(variable * share * rate)
+
+  def update(strategy, grads_and_vars, *args):
+    def all_variables():
+      for _, variable in grads_and_vars:
+        if optimizer.weight_decay and optimizer._use_weight_decay(variable):
+          strategy.extended.update(variable, decay, group=False)
+      original(strategy, grads_and_vars, *args)
+      return tf.constant(0)
+
+    def none():
+      if counts_steps_itself:
+        optimizer.iterations.assign_add(1)
+      return tf.constant(0)
+
+    tf.cond(skips(steps_done(optimizer)), none, all_variables)
+    return steps_done(optimizer)
+
+  return update

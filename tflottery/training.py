@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery import site as _sites
-from tflottery import step
+from tflottery import step, strategies
+from tflottery.changing import Changing, Place
 
 
-def hold(model, masks):
+def hold(model, masks, changes=None):
   """Hold `masks` in every later optimizer step of `model`, until `release`.
 
   From this call on a masked weight is exactly 0 after every optimizer step, its gradient reaches
@@ -29,12 +30,14 @@ def hold(model, masks):
   Args:
     model: a built and compiled model of either Keras.
     masks: dict from site path to bool array of the weight's shape; an absent site stays dense.
+    changes: `rules.Changes` that change the masks inside the step; None leaves them as they are.
 
   Returns:
     A `HeldMasks`, also a context manager that releases at its end.
 
   Raises:
-    TypeError: `model` is no Keras model, or its optimizer is a legacy one or Adafactor.
+    TypeError: `model` is no Keras model, its optimizer is a legacy one or Adafactor, or it is built
+      under a strategy that can't train it in compiled steps.
     ValueError: the model is not built or compiled, or the masks do not fit; every mismatch is
       listed, and the model is untouched.
 
@@ -46,7 +49,7 @@ def hold(model, masks):
   >>> float(model.get_weights()[0][1, 0])
   0.0
   """
-  return HeldMasks(model, masks)
+  return HeldMasks(model, masks, changes)
 
 
 class HeldMasks:
@@ -55,10 +58,15 @@ class HeldMasks:
   Attributes:
     model: the model.
     sites: dict from path to the `Site` of every held mask.
+    changes: the `rules.Changes` that change them, or None.
+    holder: the callback that holds them, or None.
   """
 
-  def __init__(self, model, masks):
+  def __init__(self, model, masks, changes=None):
     self.model = model
+    self.holder = None
+    self.changes = changes
+    strategies.check(model)
     self.sites = fitting_sites(model, masks)
     self._optimizer = step.innermost(model)
     interrupted = held_on(model)
@@ -66,19 +74,24 @@ class HeldMasks:
       interrupted.release()
     with model.distribute_strategy.scope():
       model.optimizer.build(model.trainable_variables)
-      self._masks = {path: self._mask_variable(site) for path, site in self.sites.items()}
+      self._places = {path: self._place(site) for path, site in self.sites.items()}
+      self._changing = changes and Changing(self._places, changes, self._new_variable)
     key = self._optimizer._var_key
     self._paths = {key(site.variable): path for path, site in self.sites.items()}
-    self._slots = {
-      path: step.slots(self._optimizer, site.variable) for path, site in self.sites.items()
-    }
     self._schedules = self._take_over_wrappers()
     self._variables = self._optimizer._variables
-    step.set_variables(self._optimizer, [*self._variables, *self._masks.values()])
+    own = [place.mask for place in self._places.values()]
+    own += self._changing.variables if changes else []
+    step.set_variables(self._optimizer, [*self._variables, *own])
     self.assign(masks)
     constrained = any(site.variable.constraint is not None for site in self.sites.values())
-    again = constrained or not step.keeps_zeros(self._optimizer)
-    step.hook(self._optimizer, self.mask_gradient, self.mask_variables if again else None)
+    self._masks_again = constrained or not step.keeps_zeros(self._optimizer)
+    step.hook(
+      self._optimizer,
+      self.mask_gradient,
+      after=self.after_update if self._masks_again or changes else None,
+      skips=changes and changes.skips,
+    )
     object.__setattr__(self._optimizer, "_held_masks", self)
     model.train_function = None  # a function already traced would not see the hook
 
@@ -91,33 +104,48 @@ class HeldMasks:
   @property
   def masks(self):
     """The masks in force: dict from path to bool NumPy array."""
-    return {path: _sites.value(variable) for path, variable in self._masks.items()}
+    return {path: _sites.value(place.mask) for path, place in self._places.items()}
+
+  @property
+  def steps_done(self):
+    """The optimizer's own count of its steps."""
+    return int(step.steps_done(self._optimizer))
+
+  @property
+  def changes_done(self):
+    """How often the masks have changed inside the step."""
+    return int(_sites.value(self._changing.count)) if self._changing else 0
+
+  @property
+  def replaced(self):
+    """The share of the live weights, in [0, 1], that the latest change of masks grew anew."""
+    return float(_sites.value(self._changing.replaced)) if self._changing else 0.0
 
   def assign(self, masks):
     """Change the masks between steps: weights and slots at newly masked places become 0."""
     fitting_sites(self.model, masks)
-    strange = [path for path in masks if path not in self._masks]
+    strange = [path for path in masks if path not in self._places]
     if strange:
       raise ValueError(
-        f"masks name {', '.join(strange)}, held are only {', '.join(self._masks)}. Release these "
+        f"masks name {', '.join(strange)}, held are only {', '.join(self._places)}. Release these "
         "masks and hold all of them, with True everywhere for a weight that is dense as yet."
       )
     empty = [path for path, mask in masks.items() if not np.any(mask)]
     if empty:
       warnings.warn(f"The masks leave no weight in {', '.join(empty)}.", stacklevel=2)
     for path, mask in masks.items():
-      self._masks[path].assign(np.asarray(mask, bool))
+      self._places[path].mask.assign(np.asarray(mask, bool))
     self.enforce()
 
   def enforce(self):
     """Set weights and slots to 0 where the masks say so, for instance after weights were loaded."""
-    for path, site in self.sites.items():
-      mask = _sites.value(self._masks[path])
-      for variable in (site.variable, *self._slots[path]):
+    for place in self._places.values():
+      mask = _sites.value(place.mask)
+      for variable in (place.site.variable, *place.slots):
         value = _sites.value(variable)
         variable.assign(np.where(mask, value, np.zeros_like(value)))
-      if site.wrapper_mask is not None:
-        site.wrapper_mask.assign(mask.astype("float32"))
+      if place.site.wrapper_mask is not None:
+        place.site.wrapper_mask.assign(mask.astype("float32"))
 
   def release(self):
     """Take hook and masks out again; the weights stay sparse, and the model is plain Keras."""
@@ -135,32 +163,37 @@ class HeldMasks:
     path = self._paths.get(self._optimizer._var_key(variable))
     if path is None or gradient is None:
       return gradient
-    mask = tf.convert_to_tensor(self._masks[path])
+    mask = tf.convert_to_tensor(self._places[path].mask)
     if isinstance(gradient, tf.IndexedSlices):  # an embedding's: only the rows that were looked up
       mask = tf.gather(mask, gradient.indices)
       values = tf.where(mask, gradient.values, tf.zeros_like(gradient.values))
       return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
     return tf.where(mask, gradient, tf.zeros_like(gradient))
 
-  def mask_variables(self):
-    """Mask weights and slots inside the step, after an update that may not keep their zeros."""
+  def after_update(self, pairs):
+    """What follows the update inside the step, on its aggregated (gradient, variable) pairs."""
+    paths = [(self._paths.get(self._optimizer._var_key(v)), g) for g, v in pairs]
+    gradients = {path: g for path, g in paths if path is not None and g is not None}
 
-    def masked(variable, mask):
-      variable.assign(tf.where(mask, variable, tf.zeros_like(variable)))
+    def everywhere(strategy, gradients):
+      gradients = {p: strategy.experimental_local_results(g)[0] for p, g in gradients.items()}
+      if self._changing:
+        self._changing.run(strategy, gradients, step.steps_done(self._optimizer))
+      if self._masks_again:  # this update may not keep zeros
+        for place in self._places.values():
+          place.write(strategy, tf.convert_to_tensor(place.mask))
 
-    def update(strategy):
-      for path, site in self.sites.items():
-        for variable in (site.variable, *self._slots[path]):
-          mask = _tf_variable(self._masks[path])
-          strategy.extended.update(_tf_variable(variable), masked, args=(mask,), group=False)
+    tf.distribute.get_replica_context().merge_call(everywhere, args=(gradients,))
 
-    tf.distribute.get_replica_context().merge_call(update)
+  def _place(self, site):
+    mask = self._new_variable(f"mask/{site.path}", np.ones(site.shape, bool))
+    return Place(site, mask, step.slots(self._optimizer, site.variable))
 
-  def _mask_variable(self, site):
-    ones, name = np.ones(site.shape, bool), f"mask_{site.path.replace('/', '_')}"
+  def _new_variable(self, name, value):
+    name, value = name.replace("/", "_"), np.asarray(value)
     if _sites.keras_of(self.model) is keras:
-      return keras.Variable(ones, dtype="bool", trainable=False, name=name)
-    return tf.Variable(ones, trainable=False, name=name)
+      return keras.Variable(value, dtype=str(value.dtype), trainable=False, name=name)
+    return tf.Variable(value, trainable=False, name=name)
 
   def _take_over_wrappers(self):
     """Stop tfmot's wrappers from changing masks while these are held: (wrapper, its schedule)."""
@@ -208,7 +241,3 @@ def held_on(model):
 def _never_due(_):
   """A pruning schedule for tfmot's wrappers that never fires."""
   return tf.constant(False), tf.constant(0.0)
-
-
-def _tf_variable(variable):
-  return variable.value if isinstance(variable, keras.Variable) else variable

@@ -1,23 +1,17 @@
-"""Plots: what a search found, as matplotlib figures.
-
-Figures are plain `matplotlib.figure.Figure` objects; pyplot would keep each one alive and choose
-a display, which a training machine may not have.
-"""
+"""Plots: what a search found, as matplotlib figures."""
 
 import itertools
 import math
 import statistics
 
 import matplotlib
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from tflottery.analysis.axes import DENSE_COLOUR, OTHER_STYLES, add_legend, new_axes
 from tflottery.analysis.results import arms, by_level, label, mean_by_level, of_arm, percent
 
-# Okabe and Ito's colours, which colour-blind readers tell apart. The usual arms own theirs, so that
-# an arm looks the same in every report, whichever others ran.
+# The usual arms own their styles, so that an arm looks the same in every report, whichever others ran.
 _STYLES = {"ticket": ("#111111", "o"), "reinit": ("#d55e00", "s"), "random_mask": ("#0072b2", "^")}
-_OTHER_STYLES = (("#009e73", "D"), ("#cc79a7", "v"), ("#56b4e9", "P"), ("#e69f00", "X"))
 
 
 def accuracy_figure(rows):
@@ -47,7 +41,7 @@ def layers_figure(layers):
   """
   sites = list(dict.fromkeys(row["site"] for row in layers))
   columns = max(1, min(4, 78 // (max(map(len, sites), default=0) + 8)))
-  axes = _axes(legend_lines=math.ceil(len(sites) / columns))
+  axes = new_axes(legend_lines=math.ceil(len(sites) / columns))
   for index, site in enumerate(sites):
     colour = matplotlib.colormaps["viridis"](0.78 * index / max(1, len(sites) - 1))
     kept = by_level([row for row in layers if row["site"] == site], "remaining_percent")
@@ -63,28 +57,28 @@ def layers_figure(layers):
   axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
   axes.set_xlabel("Level")
   axes.set_ylabel("Weights remaining (%)")
-  _add_legend(axes, columns=columns)
+  add_legend(axes, columns=columns)
   return axes.figure
 
 
 def _arms_figure(rows, column, *, name):
   """`column` against the weights remaining: a line per arm and, dashed, the dense network."""
-  axes = _axes(legend_lines=1)
+  axes = new_axes(legend_lines=1)
   styles = _arm_styles(arms(rows))
   for arm, (colour, marker) in styles.items():
     _draw_arm(axes, of_arm(rows, arm), column, color=colour, marker=marker, label=label(arm))
   dense = mean_by_level(of_arm(rows, "ticket"), column).get(0)
   if dense is not None:
-    axes.axhline(dense, color="#767676", linestyle="--", linewidth=1.2, label="dense network")
+    axes.axhline(dense, color=DENSE_COLOUR, linestyle="--", linewidth=1.2, label="dense network")
   _set_remaining_axis(axes, mean_by_level(rows, "remaining_percent").values())
   axes.set_ylabel(name)
-  _add_legend(axes, columns=3)
+  add_legend(axes, columns=3)
   return axes.figure
 
 
 def _arm_styles(names):
   """Colour and marker of each arm in `names`; arms without their own go round the other styles."""
-  others = itertools.cycle(_OTHER_STYLES)
+  others = itertools.cycle(OTHER_STYLES)
   return {name: _STYLES[name] if name in _STYLES else next(others) for name in names}
 
 
@@ -127,17 +121,3 @@ def _spaced(values, *, ratio):
     if not taken or taken[-1] / value >= ratio:
       taken.append(value)
   return taken
-
-
-def _axes(*, legend_lines):
-  figure = Figure(figsize=(6.2, 3.8 + 0.2 * legend_lines), dpi=160, layout="constrained")
-  axes = figure.add_subplot()
-  axes.grid(True, color="#e4e4e4", linewidth=0.8)
-  axes.set_axisbelow(True)
-  axes.spines[["top", "right"]].set_visible(False)
-  return axes
-
-
-def _add_legend(axes, *, columns):
-  if axes.get_legend_handles_labels()[0]:
-    axes.figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)

@@ -13,7 +13,7 @@ LABELS = {
   "random_mask": "random mask",
 }
 _TEXT = {"arm", "site"}
-_INTEGER = {"seed", "level"}
+_INTEGER = {"seed", "level", "step"}
 
 
 def read(path):

@@ -1,8 +1,8 @@
 """The papers' networks, and `module:function` for a network of one's own.
 
-Each network of `MODELS` is a function (k, input_shape, classes) -> uncompiled model, where `k` is
-the module `keras` or `tf_keras`; layers have the same names and shapes on both. All end in
-logits. The networks of Frankle and Carbin are in The Lottery Ticket Hypothesis, ICLR 2019,
+Each network of `MODELS` is a function (k, input_shape, classes, width=1.0) -> uncompiled model, where
+`k` is the module `keras` or `tf_keras`, and the units and filters of its hidden layers are multiplied
+by `width`; layers have the same names and shapes on both. All end in logits. The networks of Frankle and Carbin are in The Lottery Ticket Hypothesis, ICLR 2019,
 arXiv:1803.03635, figure 2.
 
 Departs: Keras draws "normal" initial weights from a normal distribution cut at two standard
@@ -13,31 +13,31 @@ import importlib
 import inspect
 
 
-def lenet_300_100(k, input_shape, classes):
+def lenet_300_100(k, input_shape, classes, width=1.0):
   """LeNet-300-100: 266,200 weights in its kernels on 28x28x1 images."""
   image = k.Input(input_shape, name="image")
   x = k.layers.Flatten(name="flatten")(image)
   for i, units in enumerate([300, 100], start=1):
-    x = _dense(k, units, f"fc{i}", "glorot_normal", activation="relu")(x)
+    x = _dense(k, _wide(units, width), f"fc{i}", "glorot_normal", activation="relu")(x)
   return k.Model(image, _output(k, classes, "glorot_normal")(x), name="lenet_300_100")
 
 
-def conv_2(k, input_shape, classes):
+def conv_2(k, input_shape, classes, width=1.0):
   """Conv-2: 4,300,992 weights in its kernels on 32x32x3 images."""
-  return _conv_net("conv_2", k, input_shape, classes, widths=[64])
+  return _conv_net("conv_2", k, input_shape, classes, width, filters=[64])
 
 
-def conv_4(k, input_shape, classes):
+def conv_4(k, input_shape, classes, width=1.0):
   """Conv-4: 2,425,024 weights in its kernels on 32x32x3 images."""
-  return _conv_net("conv_4", k, input_shape, classes, widths=[64, 128])
+  return _conv_net("conv_4", k, input_shape, classes, width, filters=[64, 128])
 
 
-def conv_6(k, input_shape, classes):
+def conv_6(k, input_shape, classes, width=1.0):
   """Conv-6: 2,261,184 weights in its kernels on 32x32x3 images."""
-  return _conv_net("conv_6", k, input_shape, classes, widths=[64, 128, 256])
+  return _conv_net("conv_6", k, input_shape, classes, width, filters=[64, 128, 256])
 
 
-def resnet_20(k, input_shape, classes):
+def resnet_20(k, input_shape, classes, width=1.0):
   """ResNet-20 for CIFAR: three stages of three blocks, 16-32-64 filters, 272,474 parameters.
 
   He et al., Deep Residual Learning, CVPR 2016, arXiv:1512.03385, section 4.2.
@@ -46,8 +46,9 @@ def resnet_20(k, input_shape, classes):
   normalisation (as in open_lth), not a padded identity.
   """
   image = k.Input(input_shape, name="image")
-  x = _conv_bn_relu(k, image, 16, "conv", "bn", "relu")
-  for stage, filters in enumerate([16, 32, 64], start=1):
+  widths = [_wide(filters, width) for filters in (16, 32, 64)]
+  x = _conv_bn_relu(k, image, widths[0], "conv", "bn", "relu")
+  for stage, filters in enumerate(widths, start=1):
     for block in range(1, 4):
       strides = 2 if stage > 1 and block == 1 else 1
       x = _residual(k, x, filters, strides, f"stage{stage}_block{block}_")
@@ -55,14 +56,14 @@ def resnet_20(k, input_shape, classes):
   return k.Model(image, _output(k, classes, "he_normal")(x), name="resnet_20")
 
 
-def vgg_16(k, input_shape, classes):
+def vgg_16(k, input_shape, classes, width=1.0):
   """VGG-16 with batch normalisation and one dense layer: 14.7 M parameters."""
-  return _vgg("vgg_16", k, input_shape, classes, depths=[2, 2, 3, 3, 3])
+  return _vgg("vgg_16", k, input_shape, classes, width, depths=[2, 2, 3, 3, 3])
 
 
-def vgg_19(k, input_shape, classes):
+def vgg_19(k, input_shape, classes, width=1.0):
   """VGG-19 with batch normalisation and one dense layer: 20.0 M parameters."""
-  return _vgg("vgg_19", k, input_shape, classes, depths=[2, 2, 4, 4, 4])
+  return _vgg("vgg_19", k, input_shape, classes, width, depths=[2, 2, 4, 4, 4])
 
 
 MODELS = {
@@ -76,31 +77,36 @@ MODELS = {
 }
 
 
-def build(name, *, k, input_shape, classes):
+def build(name, *, k, input_shape, classes, width=1.0):
   """Build the network `name`, uncompiled; its weights come from `k.utils.set_random_seed`.
 
   Args:
     name: a key of `MODELS`, or `"module:function"` for a function of one's own that returns a
-      model; it is called with those of the keywords `input_shape` and `classes` that it accepts.
+      model; it is called with those of the keywords `input_shape` and `classes` that it accepts, and
+      with `width` where that is not 1.
     k: the module `keras` or `tf_keras`.
     input_shape: (height, width, channels).
     classes: number of logits.
+    width: what the units and filters of the hidden layers are multiplied by, above 0; each layer
+      keeps at least one.
 
   Raises:
-    ValueError: the network is unknown, too deep for the images, or of the other Keras.
+    ValueError: the network is unknown, too deep for the images, of the other Keras, or one of one's
+      own that has no width to change.
 
   >>> import keras
   >>> build("lenet_300_100", k=keras, input_shape=(28, 28, 1), classes=10).count_params()
   266610
   """
   if ":" in name:
-    return _own_model(name, k, {"input_shape": input_shape, "classes": classes})
+    keywords = {"input_shape": input_shape, "classes": classes}
+    return _own_model(name, k, keywords | ({"width": width} if width != 1 else {}))
   if name not in MODELS:
     raise ValueError(
       f"unknown model {name!r}: give one of {', '.join(MODELS)}, or 'module:function' for a"
       " function of your own that returns a model"
     )
-  return MODELS[name](k, input_shape, classes)
+  return MODELS[name](k, input_shape, classes, width)
 
 
 def _own_model(name, k, keywords):
@@ -116,6 +122,11 @@ def _own_model(name, k, keywords):
     raise ValueError(f"model {name!r}: {module_name!r} has no function {function_name!r}")
   parameters = inspect.signature(function).parameters
   takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+  if "width" in keywords and not takes_all and "width" not in parameters:
+    raise ValueError(
+      f"model {name!r} can't be made narrower: give the function an argument width, what its hidden"
+      " layers' units and filters are multiplied by"
+    )
   model = function(**{n: v for n, v in keywords.items() if takes_all or n in parameters})
   if not isinstance(model, k.Model):
     kind = type(model)
@@ -124,6 +135,11 @@ def _own_model(name, k, keywords):
       f" {k.__name__}: build it with {k.__name__}, or run with the other Keras"
     )
   return model
+
+
+def _wide(units, width):
+  """So many units or filters at this width."""
+  return max(1, round(units * width))
 
 
 def _dense(k, units, name, initializer, **kwargs):
@@ -145,14 +161,14 @@ def _require_size(name, input_shape, pools):
     )
 
 
-def _conv_net(name, k, input_shape, classes, widths):
+def _conv_net(name, k, input_shape, classes, width, filters):
   """Pairs of 3x3 convolutions, each pair with a 2x2 max-pool, and dense layers 256-256."""
-  _require_size(name, input_shape, len(widths))
+  _require_size(name, input_shape, len(filters))
   image = x = k.Input(input_shape, name="image")
-  for i, filters in enumerate(widths, start=1):
+  for i, count in enumerate(filters, start=1):
     for conv in (2 * i - 1, 2 * i):
       x = k.layers.Conv2D(
-        filters,
+        _wide(count, width),
         3,
         padding="same",
         activation="relu",
@@ -162,11 +178,11 @@ def _conv_net(name, k, input_shape, classes, widths):
     x = k.layers.MaxPooling2D(2, name=f"pool{i}")(x)
   x = k.layers.Flatten(name="flatten")(x)
   for i in (1, 2):
-    x = _dense(k, 256, f"fc{i}", "glorot_normal", activation="relu")(x)
+    x = _dense(k, _wide(256, width), f"fc{i}", "glorot_normal", activation="relu")(x)
   return k.Model(image, _output(k, classes, "glorot_normal")(x), name=name)
 
 
-def _vgg(name, k, input_shape, classes, depths):
+def _vgg(name, k, input_shape, classes, width, depths):
   """Five groups of 3x3 convolutions with a 2x2 max-pool between them, then a global average."""
   _require_size(name, input_shape, len(depths) - 1)
   image = x = k.Input(input_shape, name="image")
@@ -178,7 +194,7 @@ def _vgg(name, k, input_shape, classes, depths):
       x = k.layers.MaxPooling2D(2, name=f"pool{group - 1}")(x)
     for _ in range(depth):
       conv += 1
-      x = _conv_bn_relu(k, x, filters, f"conv{conv}", f"bn{conv}", f"relu{conv}")
+      x = _conv_bn_relu(k, x, _wide(filters, width), f"conv{conv}", f"bn{conv}", f"relu{conv}")
   x = k.layers.GlobalAveragePooling2D(name="pool")(x)
   return k.Model(image, _output(k, classes, "he_normal")(x), name=name)
 

@@ -4,7 +4,7 @@ import inspect
 
 import tensorflow as tf
 
-from tflottery import schedules
+from tflottery import learning_rates
 
 
 def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
@@ -27,7 +27,7 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
   if warmup or drops:
     default = inspect.signature(optimizer).parameters["learning_rate"].default
     rate = arguments.get("learning_rate", default)
-    arguments["learning_rate"] = schedules.from_function(
+    arguments["learning_rate"] = learning_rates.from_function(
       k, lambda step: rate * _factor(tf.cast(step, tf.float32), warmup, drops, decay)
     )
   try:

@@ -9,13 +9,14 @@ from multiprocessing import connection
 from absl import logging
 
 
-def run(work, arguments, shares):
+def run(work, arguments, shares, *, noun="seeds"):
   """Call `work(*arguments, share)` in a process of its own for every share.
 
   Args:
     work: a function that can be imported by name.
     arguments: tuple of what it takes first, picklable.
     shares: list of what it takes last, one per process.
+    noun: what a share is made of, for the error.
 
   Raises:
     ChildProcessError: a process failed; the others were brought to their end first.
@@ -34,7 +35,7 @@ def run(work, arguments, shares):
   failed = {process: share for process, share in started.items() if process.exitcode}
   if failed:
     raise ChildProcessError(
-      "; ".join(f"the process of seeds {s} ended with {p.exitcode}" for p, s in failed.items())
+      "; ".join(f"the process of {noun} {s} ended with {p.exitcode}" for p, s in failed.items())
       + ". Start the same command again: it goes on from what is finished."
     )
 

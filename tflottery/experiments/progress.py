@@ -67,3 +67,37 @@ def duration(seconds):
     return f"{seconds:.0f} s"
   hours, minutes = divmod(round(seconds / 60), 60)
   return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+class Steps:
+  """Prints the progress of one run: called with every row, it speaks now and then and at the end.
+
+  Args:
+    name: what is trained.
+    end: the steps of the run.
+  """
+
+  def __init__(self, name, end):
+    self._name, self._end = name, end
+    self._printed = time.perf_counter()
+    self._first = None
+
+  def __call__(self, row):
+    now, finished = time.perf_counter(), row["step"] == self._end
+    self._first = self._first or (row["step"], now)
+    if not finished and now - self._printed < _SECONDS_BETWEEN_LINES:
+      return
+    self._printed = now
+    print(
+      f"{self._name}: step {row['step']}/{self._end}, {row['steps_per_second']:.0f} steps/s, "
+      f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.4f}, "
+      f"sparsity {row['sparsity']:.4f}, {duration(self._left(row, now))} left",
+      flush=True,
+    )
+
+  def _left(self, row, now):
+    """Seconds to the end, at the speed since the first row, evaluations counted in."""
+    step, begun = self._first
+    if row["step"] == step:
+      return (self._end - step) / row["steps_per_second"]
+    return (self._end - row["step"]) * (now - begun) / (row["step"] - step)

@@ -55,13 +55,14 @@ def write(workdir):
     "early_stop.png": plots.early_stop_figure(rows),
     "layers.png": plots.layers_figure(results.read(workdir / "layers.csv")),
   }
-  images = {name: _png(figure) for name, figure in figures.items()}
+  images = {name: png(figure) for name, figure in figures.items()}
   for name, image in images.items():
     files.write(workdir / name, image)
   files.write(workdir / "report.html", _html(rows, config, images))
 
 
-def _png(figure):
+def png(figure):
+  """The bytes of a figure as a PNG file."""
   buffer = io.BytesIO()
   # Without the name of the software the same rows make the same bytes.
   figure.savefig(buffer, format="png", metadata={"Software": None})
@@ -87,10 +88,10 @@ def _html(rows, config, images):
     page.element("h2", "Time"),
     page.table(_times(rows)),
     page.element("h2", "Configuration"),
-    page.table(_flat(settings)),
+    page.table(flat(settings)),
   ]
   if "versions" in config:
-    body += [page.element("h2", "Versions"), page.table(_flat(config["versions"]))]
+    body += [page.element("h2", "Versions"), page.table(flat(config["versions"]))]
   return page.document(title, body)
 
 
@@ -148,12 +149,12 @@ def _times(rows):
   ]
 
 
-def _flat(settings, prefix=""):
+def flat(settings, prefix=""):
   """Pairs of dotted names and texts for the nested dict `settings`."""
   pairs = []
   for name, value in settings.items():
     if isinstance(value, dict):
-      pairs += _flat(value, f"{prefix}{name}.")
+      pairs += flat(value, f"{prefix}{name}.")
     else:
       pairs.append((prefix + name, value if isinstance(value, str) else json.dumps(value)))
   return pairs

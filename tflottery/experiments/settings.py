@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 
-from tflottery import schedules
+from tflottery import durations
 from tflottery.experiments import arms as _arms
 from tflottery.tickets import prune
 from tflottery.tickets.search import STARTS
@@ -13,12 +13,12 @@ OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "rmspro
 STRATEGIES = ("", "mirrored")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-  """What a search does; one field for each name in configs/default.py, which explains them.
+  """What every experiment trains; one field for each name in configs/common.py, which explains them.
 
   `optimizer_arguments` are the keyword arguments under the optimizer's name. Durations are
-  resolved by `end` and `rewind_step`, which need the length of an epoch.
+  resolved by methods, which need the length of an epoch.
   """
 
   dataset: str
@@ -35,22 +35,11 @@ class Settings:
   learning_rate_decay: float
   steps: int | str
   batch_size: int
-  levels: int
-  rate: float
-  rates: dict
-  scope: str
-  one_shot: bool
-  rewind_to: int | str
-  start: str
   only: str
   exclude: str
-  arms: tuple
-  arm_levels: tuple
-  seeds: tuple
   eval_every: int
   jit_compile: bool | None
   steps_per_execution: int | None
-  workers: int
   strategy: str
   replicas: int
 
@@ -59,44 +48,124 @@ class Settings:
     return examples // self.batch_size
 
   def end(self, examples):
-    """Steps of the dense training."""
-    return schedules.steps(self.steps, self.epoch_steps(examples), argument="steps")
+    """Steps of the training."""
+    return durations.steps(self.steps, self.epoch_steps(examples), argument="steps")
+
+  def check(self):
+    """Refuse values that can't be right.
+
+    Raises:
+      ValueError: naming the setting, its value and the cure.
+    """
+    require_known("keras", self.keras, KERASES)
+    require_known("optimizer", self.optimizer, OPTIMIZERS)
+    require_known("strategy", self.strategy, STRATEGIES)
+    for name in ("batch_size", "eval_every", "replicas"):
+      require_int(name, getattr(self, name), 1)
+    for name in ("validation_examples", "steps_per_execution"):
+      if getattr(self, name) is not None:
+        require_int(name, getattr(self, name), 1)
+    for name in ("steps", "warmup"):
+      require_duration(name, getattr(self, name))
+    if not durations.steps(self.steps, 1):
+      raise ValueError(f"config.steps={self.steps!r} trains nothing: at least 1 step.")
+    for drop in self.learning_rate_drops:
+      require_duration("learning_rate_drops", drop)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search(Settings):
+  """What a search does; configs/default.py explains its names."""
+
+  levels: int
+  rate: float
+  rates: dict
+  scope: str
+  one_shot: bool
+  rewind_to: int | str
+  start: str
+  arms: tuple
+  arm_levels: tuple
+  seeds: tuple
+  workers: int
 
   def rewind_step(self, examples):
     """The step k that the network is rewound to."""
-    return schedules.steps(self.rewind_to, self.epoch_steps(examples), argument="rewind_to")
+    return durations.steps(self.rewind_to, self.epoch_steps(examples), argument="rewind_to")
 
   def arms_at(self, level):
     """The arms that are trained at `level`, the ticket first."""
     levels = self.arm_levels or range(1, self.levels + 1)
     return ["ticket", *(self.arms if level in levels else ())]
 
+  def check(self):
+    super().check()
+    require_known("scope", self.scope, prune.SCOPES)
+    require_known("start", self.start, tuple(STARTS))
+    require_int("levels", self.levels, 0)
+    require_int("workers", self.workers, 1)
+    require_seeds(self.seeds)
+    for number in self.arm_levels:
+      require_int("arm_levels", number, 1)
+    require_each_once("arms", self.arms)
+    for arm in self.arms:
+      if arm not in _arms.ARMS:
+        close = difflib.get_close_matches(arm, _arms.ARMS)
+        raise ValueError(
+          f"config.arms={arm!r} is unknown. {f'Did you mean {close[0]}? ' if close else ''}Known "
+          f"are {', '.join(_arms.ARMS)}."
+        )
+    require_duration("rewind_to", self.rewind_to)
+    prune.check_rates(self.rate, self.rates)
+
 
 def read(config):
-  """The settings in a `ConfigDict`.
+  """The settings of a search in a `ConfigDict`.
 
   Raises:
     ValueError: a key is unknown or missing, or a value is out of range.
   """
-  values = {key: _plain(value) for key, value in config.items()}
+  values = plain(config)
+  values["rates"] = dict(values.get("rates") or {})
+  return make(Search, values, default="configs/default.py")
+
+
+def plain(config):
+  """The values of a `ConfigDict` as a dict, those of the nested ones too."""
+  return {
+    key: value.to_dict() if hasattr(value, "to_dict") else value for key, value in config.items()
+  }
+
+
+def make(kind, values, *, default, arguments=()):
+  """Checked settings of the class `kind`.
+
+  Args:
+    values: dict of the config's values; what stands under the chosen optimizer's name becomes
+      `optimizer_arguments`.
+    default: the config file that explains these settings, for errors.
+    arguments: further names under which keyword arguments may stand.
+
+  Raises:
+    ValueError: a key is unknown or missing, or a value is out of range.
+  """
+  values = dict(values)
   chosen = values.get("optimizer")
-  values["optimizer_arguments"] = arguments = values.get(chosen, {})
-  if not isinstance(arguments, dict):
-    raise ValueError(f"config.{chosen}={arguments!r} must be the optimizer's keyword arguments.")
-  names = [field.name for field in dataclasses.fields(Settings)]
+  values["optimizer_arguments"] = require_arguments(chosen, values.get(chosen, {}), "optimizer")
+  names = [field.name for field in dataclasses.fields(kind)]
   for key in values:
-    if key not in names and key not in OPTIMIZERS:
-      close = difflib.get_close_matches(key, names)
+    if key not in names and key not in OPTIMIZERS and key not in arguments:
+      close = difflib.get_close_matches(key, [*names, *arguments])
       hint = f"Did you mean {' or '.join(close)}?" if close else f"Known are {', '.join(names)}."
       raise ValueError(f"config.{key}={values[key]!r} is not a setting. {hint}")
   missing = [name for name in names if name not in values]
   if missing:
-    raise ValueError(f"The config lacks {', '.join(missing)}. Start from configs/default.py.")
-  values["rates"] = dict(values["rates"] or {})
-  for name in ("arms", "arm_levels", "seeds", "learning_rate_drops"):
-    values[name] = _tuple(values[name])
-  settings = Settings(**{name: values[name] for name in names})
-  _check(settings)
+    raise ValueError(f"The config lacks {', '.join(missing)}. Start from {default}.")
+  for field in dataclasses.fields(kind):
+    if field.type is tuple:
+      values[field.name] = as_tuple(values[field.name])
+  settings = kind(**{name: values[name] for name in names})
+  settings.check()
   return settings
 
 
@@ -108,62 +177,45 @@ def as_json(settings):
   }
 
 
-def from_json(values):
+def from_json(values, kind=Search):
   """The settings again, from `as_json`."""
-  return Settings(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+  return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
-def _plain(value):
-  return value.to_dict() if hasattr(value, "to_dict") else value
-
-
-def _tuple(value):
+def as_tuple(value):
   """A tuple; words given as one string, as on a command line, are split at commas."""
-  value = (value,) if isinstance(value, (str, int)) else tuple(value)
+  value = (value,) if isinstance(value, (str, int, float)) else tuple(value)
   words = [part.split(",") if isinstance(part, str) else [part] for part in value]
   return tuple(word for part in words for word in part if word != "")
 
 
-def _check(s):
-  choices = {
-    "keras": KERASES,
-    "optimizer": OPTIMIZERS,
-    "scope": prune.SCOPES,
-    "start": tuple(STARTS),
-    "strategy": STRATEGIES,
-  }
-  for name, known in choices.items():
-    if getattr(s, name) not in known:
-      raise ValueError(f"config.{name}={getattr(s, name)!r} is unknown. Choose one of {known}.")
-  least = {"levels": 0, "batch_size": 1, "eval_every": 1, "workers": 1, "replicas": 1}
-  for name, low in least.items():
-    _require_int(f"config.{name}", getattr(s, name), low)
-  for name in ("validation_examples", "steps_per_execution"):
-    if getattr(s, name) is not None:
-      _require_int(f"config.{name}", getattr(s, name), 1)
-  for name, low in {"seeds": 0, "arm_levels": 1}.items():
-    for number in getattr(s, name):
-      _require_int(f"config.{name}", number, low)
-  if not s.seeds or len(set(s.seeds)) != len(s.seeds):
-    raise ValueError(f"config.seeds={s.seeds!r} must name at least one seed, each once.")
-  if len(set(s.arms)) != len(s.arms):
-    raise ValueError(f"config.arms={s.arms!r} must name each arm once.")
-  for arm in s.arms:
-    if arm not in _arms.ARMS:
-      close = difflib.get_close_matches(arm, _arms.ARMS)
-      raise ValueError(
-        f"config.arms={arm!r} is unknown. {f'Did you mean {close[0]}? ' if close else ''}Known are "
-        f"{', '.join(_arms.ARMS)}."
-      )
-  for name in ("steps", "rewind_to", "warmup"):
-    schedules.steps(getattr(s, name), 1, argument=f"config.{name}")
-  if not schedules.steps(s.steps, 1):
-    raise ValueError(f"config.steps={s.steps!r} trains nothing: at least 1 step.")
-  for drop in s.learning_rate_drops:
-    schedules.steps(drop, 1, argument="config.learning_rate_drops")
-  prune.check_rates(s.rate, s.rates)
+def require_known(name, value, known):
+  if value not in known:
+    raise ValueError(f"config.{name}={value!r} is unknown. Choose one of {known}.")
 
 
-def _require_int(name, value, low):
+def require_int(name, value, low):
   if isinstance(value, bool) or not isinstance(value, int) or value < low:
-    raise ValueError(f"{name}={value!r} is out of range: a whole number, at least {low}.")
+    raise ValueError(f"config.{name}={value!r} is out of range: a whole number, at least {low}.")
+
+
+def require_duration(name, value):
+  durations.steps(value, 1, argument=f"config.{name}")
+
+
+def require_each_once(name, values):
+  if len(set(values)) != len(values):
+    raise ValueError(f"config.{name}={values!r} must name each once.")
+
+
+def require_seeds(seeds):
+  for seed in seeds:
+    require_int("seeds", seed, 0)
+  if not seeds or len(set(seeds)) != len(seeds):
+    raise ValueError(f"config.seeds={seeds!r} must name at least one seed, each once.")
+
+
+def require_arguments(name, value, whose):
+  if not isinstance(value, dict):
+    raise ValueError(f"config.{name}={value!r} must be the {whose}'s keyword arguments.")
+  return value

@@ -1,4 +1,4 @@
-"""The task of a search: data, a compiled model, and what makes its training fast."""
+"""The task of an experiment: data, a compiled model, and what makes its training fast."""
 
 import contextlib
 import dataclasses
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tflottery import schedules
+from tflottery import durations
 from tflottery import site as _sites
 from tflottery.experiments import batches, learn, models, optimizers
 from tflottery.experiments import data as _data
@@ -27,7 +27,7 @@ class Task:
     data: the `Dataset`; `moments` standardise its images, None leaves them in [0, 1].
     k: the module `keras` or `tf_keras`.
     strategy: the `tf.distribute.Strategy` that models are built in.
-    end, rewind_step: steps of the dense training, and the one rewound to.
+    end: steps of the training.
     jit_compile, steps_per_execution: what was picked for `compile`.
   """
 
@@ -37,19 +37,33 @@ class Task:
   k: Any
   strategy: Any
   end: int
-  rewind_step: int
   jit_compile: bool
   steps_per_execution: int
 
-  def model(self, seed):
-    """A compiled model, its weights drawn from `seed`."""
+  @property
+  def pauses(self):
+    """Steps at which training has to stop, besides those of evaluations and its end."""
+    return ()
+
+  def refuse(self, model):
+    """Refuse what can't work on `model`, before any training.
+
+    Raises:
+      ValueError: naming the setting, its value and the cure.
+    """
+    self.sites(model)
+
+  def model(self, seed, width=1.0):
+    """A compiled model, its weights drawn from `seed`.
+
+    Args:
+      width: what its hidden layers' units and filters are multiplied by.
+    """
     s = self.settings
     self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
     set_seed(seed)
     with self.strategy.scope():
-      model = models.build(
-        s.model, k=self.k, input_shape=self.data.image_shape, classes=self.data.classes
-      )
+      model = self.network(width)
       if not model.built:
         model(np.zeros((1, *self.data.image_shape), np.float32))
       length = s.epoch_steps(len(self.data.train))
@@ -57,8 +71,8 @@ class Task:
         self.k,
         s.optimizer,
         s.optimizer_arguments,
-        warmup=schedules.steps(s.warmup, length),
-        drops=[schedules.steps(drop, length) for drop in s.learning_rate_drops],
+        warmup=durations.steps(s.warmup, length),
+        drops=[durations.steps(drop, length) for drop in s.learning_rate_drops],
         decay=s.learning_rate_decay,
       )
       model.compile(
@@ -68,6 +82,16 @@ class Task:
         steps_per_execution=self.steps_per_execution,
       )
     return model
+
+  def network(self, width=1.0):
+    """The model, uncompiled."""
+    return models.build(
+      self.settings.model,
+      k=self.k,
+      input_shape=self.data.image_shape,
+      classes=self.data.classes,
+      width=width,
+    )
 
   def batches(self, seed):
     """Function of (start, stop) that returns the training batches of these steps."""
@@ -92,47 +116,84 @@ class Task:
       model, only=self.settings.only or None, exclude=self.settings.exclude or None
     )
 
+
+@dataclasses.dataclass(frozen=True)
+class Search(Task):
+  """The task of a search."""
+
+  @property
+  def rewind_step(self):
+    """The step k that the network is rewound to."""
+    return self.settings.rewind_step(len(self.data.train))
+
+  @property
+  def pauses(self):
+    return (self.rewind_step,)
+
   def rates(self, sites):
     """The rate of each site."""
     return prune.site_rates(list(sites), self.settings.rate, self.settings.rates)
 
+  def refuse(self, model):
+    settings, sites = self.settings, self.sites(model)
+    if not self.rewind_step < self.end:
+      raise ValueError(
+        f"config.rewind_to={settings.rewind_to!r} is step {self.rewind_step} of {self.end}: give an "
+        "earlier one."
+      )
+    prune.check(
+      {path: int(np.prod(site.shape)) for path, site in sites.items()},
+      self.rates(sites),
+      levels=settings.levels,
+      scope=settings.scope,
+      one_shot=settings.one_shot,
+    )
+    if any(arm.startswith("reinit") for arm in settings.arms):
+      reset.require_initializers({path: site.initializer for path, site in sites.items()})
 
-def load(settings):
+
+def load(settings, kind=Search):
   """Build the task, and refuse what can't work before any training.
+
+  Args:
+    settings: the experiment's.
+    kind: the class of the task.
 
   Raises:
     ValueError, FileNotFoundError: naming the setting, its value and the cure.
   """
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
-  with _named(settings, "dataset", "data_dir", "validation_examples"):
-    data = _data.load(
-      settings.dataset, data_dir=settings.data_dir or None, validation=settings.validation_examples
-    )
-  end, k = _lengths(settings, data)
-  task = Task(
+  with named(settings, "dataset", "data_dir", "validation_examples"):
+    data = _data_of(settings.dataset, settings.data_dir, settings.validation_examples)
+  task = kind(
     settings=settings,
     data=data,
     moments=batches.moments(data.train) if settings.standardize else None,
     k=importlib.import_module(settings.keras),
     strategy=strategy,
-    end=end,
-    rewind_step=k,
+    end=_end(settings, data),
     jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
-    steps_per_execution=_steps_per_execution(settings, end, k),
+    steps_per_execution=1,
   )
-  with _named(settings, "model", "keras"):
+  task = dataclasses.replace(task, steps_per_execution=_steps_per_execution(task))
+  with named(settings, "model", "keras"):
     model = task.model(seed=0)
   _require_logits(task, model)
-  sites = task.sites(model)
-  _require_levels(task, sites)
+  task.refuse(model)
   if settings.jit_compile is None and task.jit_compile:
-    compiled = is_faster_compiled(sites) and is_repeatable_compiled(model)
+    compiled = is_faster_compiled(task.sites(model)) and is_repeatable_compiled(model)
     task = dataclasses.replace(task, jit_compile=compiled)
   return task
 
 
+@functools.lru_cache(maxsize=1)
+def _data_of(name, data_dir, validation):
+  """A data set; the last one is kept, for a process may train many networks on it."""
+  return _data.load(name, data_dir=data_dir or None, validation=validation)
+
+
 @contextlib.contextmanager
-def _named(settings, *names):
+def named(settings, *names):
   """Says in an error's text which settings it is about."""
   try:
     yield
@@ -141,8 +202,8 @@ def _named(settings, *names):
     raise type(error)(f"{values}: {error}") from error
 
 
-def _lengths(settings, data):
-  """(steps of the dense training, step rewound to)."""
+def _end(settings, data):
+  """Steps of the training."""
   examples = len(data.train)
   if settings.batch_size > examples:
     raise ValueError(
@@ -152,12 +213,7 @@ def _lengths(settings, data):
     raise ValueError(
       "config.validation_examples=0 leaves nothing to find the early stop on. Give 1 or more."
     )
-  end, k = settings.end(examples), settings.rewind_step(examples)
-  if not k < end:
-    raise ValueError(
-      f"config.rewind_to={settings.rewind_to!r} is step {k} of {end}: give an earlier one."
-    )
-  return end, k
+  return settings.end(examples)
 
 
 def _require_logits(task, model):
@@ -173,20 +229,6 @@ def _require_logits(task, model):
     raise ValueError(
       f"config.model={name!r} returns probabilities. Return logits: leave out the last softmax."
     )
-
-
-def _require_levels(task, sites):
-  settings = task.settings
-  sizes = {path: int(np.prod(site.shape)) for path, site in sites.items()}
-  prune.check(
-    sizes,
-    task.rates(sites),
-    levels=settings.levels,
-    scope=settings.scope,
-    one_shot=settings.one_shot,
-  )
-  if any(arm.startswith("reinit") for arm in settings.arms):
-    reset.require_initializers({path: site.initializer for path, site in sites.items()})
 
 
 def is_faster_compiled(sites):
@@ -207,14 +249,16 @@ def is_repeatable_compiled(model):
   return not any(hasattr(layer, "_random_generator") for layer in model._flatten_layers())
 
 
-def _steps_per_execution(settings, end, k):
+def _steps_per_execution(task):
   """What is asked for, or the most steps, up to 100, that divide what lies between evaluations."""
-  common, asked = math.gcd(settings.eval_every, end, k), settings.steps_per_execution
+  settings, asked = task.settings, task.settings.steps_per_execution
+  common = math.gcd(settings.eval_every, task.end, *task.pauses)
   if asked:
     if common % asked:
+      pauses = "".join(f" and a pause at step {step}" for step in task.pauses if step)
       raise ValueError(
         f"config.steps_per_execution={asked} does not divide eval_every={settings.eval_every}, "
-        f"steps={end} and rewind_to={k}. Give a divisor of {common}, or None."
+        f"steps={task.end}{pauses}. Give a divisor of {common}, or None."
       )
     return asked
   if settings.strategy and settings.keras == "keras":

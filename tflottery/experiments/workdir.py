@@ -9,13 +9,11 @@
 A piece is written last, so its training is done whole or not at all.
 """
 
-import csv
-import io
 import json
-import pathlib
 import shutil
 
 from tflottery import files
+from tflottery.experiments.place import Place, table
 from tflottery.tickets.ticket import Ticket
 
 ROW = (
@@ -39,53 +37,11 @@ _WRITTEN = ("events", "pieces", "tickets", "results.csv", "layers.csv", "report.
 FREE = ("data_dir", "workers")
 
 
-class Workdir:
+class Workdir(Place):
   """The files of one search under `path`."""
 
   def __init__(self, path):
-    self.path = pathlib.Path(path)
-    self._config = self.path / "config.json"
-
-  def check(self, config):
-    """Compare `config` with the one that is there, if any.
-
-    Raises:
-      ValueError: the directory holds a search with another configuration, or something else.
-    """
-    if not self._config.exists():
-      theirs = [name for name in _WRITTEN if (self.path / name).exists()]
-      if theirs:
-        raise ValueError(
-          f"workdir={str(self.path)!r} holds {', '.join(theirs)} of another work, but no config.json. "
-          "Give a new directory."
-        )
-      return
-    try:
-      there = json.loads(self._config.read_text(encoding="utf-8"))
-    except ValueError as error:
-      raise ValueError(
-        f"{str(self._config)!r} is damaged ({error}). Give a new workdir."
-      ) from error
-    asked = json.loads(json.dumps(config))
-    keys = sorted((there.keys() | asked.keys()) - {"versions", *FREE})
-    differences = [
-      f"{key} is {there.get(key)!r} there and {asked.get(key)!r} now"
-      for key in keys
-      if there.get(key) != asked.get(key)
-    ]
-    if differences:
-      raise ValueError(
-        f"workdir={str(self.path)!r} holds a search with another configuration: "
-        f"{'; '.join(differences)}. Give another directory, or the same configuration to go on."
-      )
-
-  def claim(self, config, versions):
-    """Write the configuration where there is none, and clear away what a kill left behind."""
-    files.remove_leftovers(self.path)
-    if not self._config.exists():
-      files.write(
-        self._config, json.dumps(config | {"versions": versions}, indent=2, sort_keys=True)
-      )
+    super().__init__(path, written=_WRITTEN, free=FREE)
 
   def ticket_path(self, seed, level):
     return self.path / "tickets" / f"seed_{seed}" / f"level_{level}.ticket"
@@ -118,8 +74,8 @@ class Workdir:
     """Write results.csv and layers.csv from what is finished."""
     finished = self._finished()
     layers = [line for piece in finished for line in _layers(piece)]
-    files.write(self.path / "results.csv", _csv(ROW, [piece["row"] for piece in finished]))
-    files.write(self.path / "layers.csv", _csv(LAYER, layers))
+    files.write(self.path / "results.csv", table(ROW, [piece["row"] for piece in finished]))
+    files.write(self.path / "layers.csv", table(LAYER, layers))
 
   def _finished(self):
     paths = self.path.glob("pieces/seed_*/level_*.json")
@@ -140,11 +96,3 @@ def _layers(piece):
   for site, (size, kept) in piece["kept"].items() if row["arm"] == "ticket" else ():
     values = (row["seed"], row["level"], site, size, kept, 100 * kept / size)
     yield dict(zip(LAYER, values, strict=True))
-
-
-def _csv(columns, rows):
-  text = io.StringIO()
-  writer = csv.DictWriter(text, columns, lineterminator="\n")
-  writer.writeheader()
-  writer.writerows(rows)
-  return text.getvalue()

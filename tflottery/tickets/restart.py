@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflottery import schedules, step, training
+from tflottery import learning_rates, step, training
 from tflottery import site as _sites
 from tflottery.seeds import set_seed
 
@@ -32,8 +32,8 @@ class Restart:
     self._fresh = [_sites.value(variable) for variable in self._state]
     self._averages = getattr(self._optimizer, "_model_variables_moving_average", [])
     self._schedule = self._optimizer._learning_rate
-    if schedules.is_schedule(self._schedule):
-      self._optimizer._learning_rate = schedules.later(self._schedule, self._offset)
+    if learning_rates.is_schedule(self._schedule):
+      self._optimizer._learning_rate = learning_rates.later(self._schedule, self._offset)
     self.held = training.hold(model, {path: np.ones(s.shape, bool) for path, s in sites.items()})
 
   def __call__(self, weights, masks, *, step=0, seed=0):

@@ -10,8 +10,8 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from tflottery import durations
 from tflottery import masks as _masks
-from tflottery import schedules
 from tflottery import site as _sites
 from tflottery.seeds import seeds_of, set_seed
 from tflottery.tickets import prune
@@ -208,8 +208,8 @@ def _lengths(train, epochs, steps, rewind_to):
       "state its length with tf.data.experimental.assert_cardinality where it is unknown."
     )
   asked = f"{epochs}ep" if steps is None else steps
-  end = schedules.steps(asked, length, argument="epochs" if steps is None else "steps")
-  k = schedules.steps(rewind_to, length, argument="rewind_to")
+  end = durations.steps(asked, length, argument="epochs" if steps is None else "steps")
+  k = durations.steps(rewind_to, length, argument="rewind_to")
   if not 0 <= k < end:
     raise ValueError(f"rewind_to={rewind_to!r} is step {k}: not before the last of {end} steps.")
   return end, k

@@ -10,7 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from tflottery import callbacks, files, step, training
+from tflottery import files, fitting, step, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
 
@@ -114,7 +114,7 @@ class Ticket:
       step.innermost(model)  # an optimizer that can't hold masks is refused before weights change
       return self.apply(model) if start else self._masks_in(model)
 
-    return callbacks.HoldMasks(place)
+    return fitting.HoldMasks(place)
 
   def save(self, path):
     """Write the ticket to `path`, beside it first and then renamed: never half a file.

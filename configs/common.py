@@ -1,0 +1,54 @@
+"""What every experiment trains, with its default; no experiment by itself."""
+
+import ml_collections
+from ml_collections import config_dict
+
+
+def get_config():
+  """LeNet-300-100 on digits."""
+  config = ml_collections.ConfigDict(convert_dict=False)
+
+  # Data: a TensorFlow Datasets name with images and labels, or scikit-learn's digits (offline).
+  config.dataset = "digits"
+  # Where it is prepared; "" is the environment variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
+  config.data_dir = ""
+  # Examples held out from the end of the training split; None: 5,000, or 10 % of a small one.
+  config.validation_examples = config_dict.placeholder(int)
+  # Subtract each channel's mean and divide by its standard deviation; otherwise pixels are in [0, 1].
+  config.standardize = False
+  # Random flips, and crops of images padded by 4 pixels.
+  config.augment = False
+
+  # The Keras that trains: "keras" (Keras 3) or "tf_keras".
+  config.keras = "keras"
+  # lenet_300_100, conv_2, conv_4, conv_6, resnet_20, vgg_16, vgg_19, or "module:function".
+  config.model = "lenet_300_100"
+  # Patterns (regular expressions on paths) that choose the weights to prune; "" is the default.
+  config.only = ""
+  config.exclude = ""
+
+  # The optimizer; its arguments stand under its name.
+  config.optimizer = "adam"
+  config.adam = ml_collections.ConfigDict({"learning_rate": 1.2e-3})
+  config.sgd = ml_collections.ConfigDict({"learning_rate": 0.1, "momentum": 0.9})
+  config.adamw = ml_collections.ConfigDict({"learning_rate": 1.2e-3, "weight_decay": 0.004})
+  # Linear warm-up, and durations after which the learning rate is multiplied by the decay.
+  config.warmup = config_dict.placeholder(object)
+  config.warmup = "0it"
+  config.learning_rate_drops = ()
+  config.learning_rate_decay = 0.1
+
+  # Length of the training: steps (an int or "6000it") or epochs ("20ep").
+  config.steps = config_dict.placeholder(object)
+  config.steps = 1200
+  config.batch_size = 60
+  # Steps between two evaluations on the validation split.
+  config.eval_every = 100
+
+  # "" for one device, "mirrored" for `replicas` of them (logical CPUs where there is no GPU).
+  config.strategy = ""
+  config.replicas = 2
+  # None: picked by rule; they change speed, and the last bits of results.
+  config.jit_compile = config_dict.placeholder(bool)
+  config.steps_per_execution = config_dict.placeholder(int)
+  return config

@@ -1,0 +1,65 @@
+"""Every setting of one training, with its default; what is trained stands in configs/common.py.
+
+python -m tflottery.bin.train --config=configs/train.py --workdir=DIR --config.algorithm=set
+"""
+
+import ml_collections
+from ml_collections import config_dict
+
+from configs import common
+
+
+def get_config():
+  """RigL on digits at 90 %: seconds on two cores."""
+  config = common.get_config()
+
+  # dense, small_dense (a narrower dense network with as many parameters as the sparse one), static,
+  # set, rigl, snfs, magnitude, random, snip, grasp, synflow.
+  config.algorithm = "rigl"
+  # The share of the weights that are masked; at the end, where it changes.
+  config.sparsity = 0.9
+  # How the layers share it, for static, set, rigl and snfs: "uniform", "equal", "erdos_renyi",
+  # "erk", or a dict from pattern to sparsity. The others' stands under their names.
+  config.allocation = config_dict.placeholder(object)
+  config.allocation = "erk"
+
+  # The arguments of an algorithm stand under its name. begin_step and end_step are durations, as 900,
+  # "900it" or "5ep"; without end_step, masks change up to three quarters of the training.
+  config.set = _rewiring()
+  config.rigl = _rewiring()
+  config.snfs = _rewiring()
+  config.snfs.momentum = 0.9
+  config.magnitude = _pruning()
+  config.random = _pruning()
+  # A global scope ranks all layers together; with scope "layer" an allocation can be given.
+  config.snip = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
+
+  # Initialisation, data order and masks draw from seeds of their own, made from this one.
+  config.seed = 0
+  return config
+
+
+def _rewiring():
+  """Arguments of what drops and grows: the share replaced falls from `drop` to 0 at end_step."""
+  config = _scheduled()
+  config.drop = 0.3
+  config.drop_schedule = "cosine"
+  return config
+
+
+def _pruning():
+  """Arguments of what prunes step by step, from dense to the sparsity at end_step."""
+  config = _scheduled()
+  config.scope = "layer"
+  config.allocation = config_dict.placeholder(object)
+  config.allocation = "erk"
+  return config
+
+
+def _scheduled():
+  config = ml_collections.ConfigDict()
+  config.begin_step = config_dict.placeholder(object)
+  config.begin_step = 0
+  config.end_step = config_dict.placeholder(object)
+  config.frequency = 100
+  return config

@@ -1,0 +1,83 @@
+"""Gradual pruning: by any criterion, from dense to a final sparsity; magnitude and random share it."""
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery import allocations, rules, site
+from tflottery.fitting import HoldMasks
+
+
+class Gradual(HoldMasks):
+  """Prune by a criterion while the network trains; the arguments are those of `Magnitude`.
+
+  Args:
+    criterion: probe -> scores, higher means keep; see `tflottery.criteria`.
+  """
+
+  def __init__(
+    self,
+    criterion,
+    sparsity=None,
+    *,
+    end_step=None,
+    begin_step=0,
+    frequency=100,
+    schedule=None,
+    allocation="equal",
+    scope="layer",
+    granularity=None,
+    only=None,
+    exclude=None,
+    log_sites=False,
+  ):
+    from tflottery import schedules  # imports tfmot
+
+    rules.check_scope(scope, allocation)
+    if sparsity is not None or schedule is None:
+      allocations.check(sparsity, allocation)
+    if schedule is None:
+      if end_step is None:
+        raise ValueError("end_step=None: give the step that reaches the sparsity, or a schedule=.")
+      final = max(allocation.values()) if sparsity is None else sparsity
+      schedule = schedules.Polynomial(0.0, final, begin_step, end_step, frequency=frequency)
+    final = schedules.last_amount(schedule) if sparsity is None else sparsity
+
+    def found(model):
+      return site.sites(model, only=only, exclude=exclude)
+
+    def changes(model):
+      shapes = {path: s.shape for path, s in found(model).items()}
+      if granularity is not None:
+        for path, shape in shapes.items():
+          granularity.check(shape, path)
+      wanted = (
+        proportional(shapes, sparsity, final, allocation) if scope == "layer" else exact(final)
+      )
+      rule = rules.prune(criterion, wanted, scope=scope, granularity=granularity)
+      return rules.Changes(schedule, rule, ends=getattr(schedule, "end_step", None))
+
+    super().__init__(
+      lambda model: {path: np.ones(s.shape, bool) for path, s in found(model).items()},
+      changes,
+      log_sites=log_sites,
+    )
+
+
+def proportional(shapes, sparsity, final, allocation):
+  """Function of the overall sparsity of a step that returns every site's.
+
+  Each site has the same share of its final sparsity as the network of `final`.
+  """
+  if final is None and allocation == "equal":
+    return lambda amount: dict.fromkeys(shapes, amount)
+  if final is None:
+    raise ValueError("sparsity=None, and the schedule does not say where it ends: give sparsity=.")
+  ends = allocations.sparsities(shapes, sparsity or final, allocation)
+  scale = exact(1.0, final)
+  return lambda amount: {path: end * scale(amount) for path, end in ends.items()}
+
+
+def exact(final, unit=None):
+  """`amount / unit * final` in float64, where a float32 amount that equals `unit` counts as such."""
+  unit = np.float32(final if unit is None else unit)
+  return lambda amount: final * (tf.cast(amount, tf.float64) / np.float64(unit))

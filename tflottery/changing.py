@@ -1,0 +1,119 @@
+"""What follows the optimizer's update inside the compiled step: masks that change, and zeros again.
+
+Everything here runs in the cross-replica context, on aggregated gradients: no collective stands
+inside a `tf.cond`, and every replica writes the same values.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tflottery.probe import Lazy, Probe
+from tflottery.site import Site
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+  """A site whose mask is held: its mask variable (bool) and the optimizer's slots of its weight."""
+
+  site: Site
+  mask: Any
+  slots: list
+
+  def write(self, strategy, kept, grown=None):
+    """Leave weight and slots where `kept`, and make them 0, or the weight `grown`, elsewhere."""
+    zeros = tf.zeros(self.site.shape, self.site.variable.dtype)
+    for variable, other in [(self.site.variable, grown), *((slot, None) for slot in self.slots)]:
+      other = zeros if other is None else other
+      _update(strategy, variable, _select, kept, tf.cast(other, variable.dtype))
+
+
+class Changing:
+  """Masks that change in the step: their memory and the record of what changed.
+
+  Attributes:
+    places: dict from site path to `Place`.
+    changes: the `rules.Changes`.
+    memory: dict from site path to float variable, {} without `changes.remember`.
+    count: int32 scalar variable, how often the masks have changed.
+    replaced: float32 scalar variable, the share of the live weights that the latest change grew.
+  """
+
+  def __init__(self, places, changes, new_variable):
+    self.places, self.changes = places, changes
+    shapes = {p: place.site.shape for p, place in places.items()} if changes.remember else {}
+    self.memory = {p: new_variable(f"memory/{p}", tf.zeros(shape)) for p, shape in shapes.items()}
+    self.count = new_variable("changes", tf.constant(0))
+    self.replaced = new_variable("replaced", tf.constant(0.0))
+
+  @property
+  def variables(self):
+    """What travels in checkpoints."""
+    return [*self.memory.values(), self.count, self.replaced]
+
+  def run(self, strategy, gradients, steps_done):
+    """Change the masks if the schedule is due; `gradients` are this step's own, by path."""
+    at = steps_done - 1  # the update of this step has been counted already
+    due, amount = self.changes.schedule(at)
+    dense = Lazy(self.places, lambda path: self._dense(path, gradients.get(path)))
+    for path, memory in self.memory.items():
+      _update(strategy, memory, self._remembered, dense[path])
+    seen = Lazy(self.places, lambda path: tf.convert_to_tensor(self.memory[path]))
+    seen = seen if self.memory else dense
+    tf.cond(due, lambda: self._change(strategy, seen, at, amount), lambda: tf.constant(0))
+
+  def _dense(self, path, gradient):
+    if gradient is None:  # the loss does not depend on this weight
+      return tf.zeros(self.places[path].site.shape)
+    return tf.convert_to_tensor(gradient)  # an embedding's IndexedSlices become dense
+
+  def _remembered(self, variable, gradient):
+    variable.assign(self.changes.remember(variable, tf.cast(gradient, variable.dtype)))
+
+  def _change(self, strategy, gradients, at, amount):
+    places = self.places
+    probe = Probe(
+      weights=Lazy(places, lambda path: tf.convert_to_tensor(places[path].site.variable)),
+      masks={path: tf.convert_to_tensor(place.mask) for path, place in places.items()},
+      gradients=gradients,
+      step=at,
+    )
+    live, grown = [], []
+    for path, mask in (probe.masks | self.changes.rule(probe, amount)).items():
+      before = probe.masks[path]
+      start = self._start(probe, path, mask & ~before)
+      places[path].write(strategy, before & mask, start)
+      _update(strategy, places[path].mask, _assign, mask)
+      if places[path].site.wrapper_mask is not None:
+        _update(strategy, places[path].site.wrapper_mask, _assign, tf.cast(mask, tf.float32))
+      live.append(tf.math.count_nonzero(mask))
+      grown.append(tf.math.count_nonzero(mask & ~before))
+    share = tf.cast(tf.add_n(grown) / tf.add_n(live), tf.float32)
+    _update(strategy, self.count, _add, tf.constant(1))
+    _update(strategy, self.replaced, _assign, share)
+    return tf.constant(0)
+
+  def _start(self, probe, path, new):
+    if self.changes.grow is None:
+      return None
+    value = tf.cast(self.changes.grow(probe, path), tf.float32)
+    return tf.where(new, value, tf.zeros_like(value))
+
+
+def _update(strategy, variable, function, *args):
+  variable = variable.value if isinstance(variable, keras.Variable) else variable
+  strategy.extended.update(variable, function, args=args, group=False)
+
+
+def _select(variable, kept, other):
+  variable.assign(tf.where(kept, variable, other))
+
+
+def _assign(variable, value):
+  variable.assign(value)
+
+
+def _add(variable, value):
+  variable.assign_add(value)

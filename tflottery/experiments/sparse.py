@@ -1,0 +1,166 @@
+"""Sparse training: the settings of a run, and how each algorithm makes its network and callback."""
+
+import dataclasses
+import math
+
+from tflottery import durations, masks, training
+from tflottery import site as _sites
+from tflottery.algorithms import small_dense
+from tflottery.algorithms.magnitude import Magnitude
+from tflottery.algorithms.random import Random
+from tflottery.algorithms.rigl import RigL
+from tflottery.algorithms.set import SET
+from tflottery.algorithms.snfs import SNFS
+from tflottery.algorithms.snip import SNIP
+from tflottery.algorithms.static import Static
+from tflottery.experiments import settings as _settings
+from tflottery.experiments import task
+from tflottery.seeds import seeds_of
+
+DEFAULT = "configs/train.py"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(_settings.Settings):
+  """What a run does; configs/train.py explains its names.
+
+  `algorithm_arguments` are the keyword arguments under the algorithm's name.
+  """
+
+  algorithm: str
+  algorithm_arguments: dict
+  sparsity: float
+  allocation: str | dict
+  seed: int
+
+  def check(self):
+    super().check()
+    _settings.require_known("algorithm", self.algorithm, tuple(ALGORITHMS))
+    _settings.require_int("seed", self.seed, 0)
+    require_sparsity("sparsity", self.sparsity)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task(task.Task):
+  """The task of a run."""
+
+  @property
+  def seeds(self):
+    """Seeds of initialisation, order and masks."""
+    return seeds_of(self.settings.seed)
+
+  def start(self):
+    """(compiled model, the algorithm's callback or None) at the beginning of training."""
+    width, callback = ALGORITHMS[self.settings.algorithm](self)
+    return self.model(self.seeds["initialisation"], width), callback
+
+  def arguments(self, *names):
+    """Keyword arguments of the algorithm: its own, and of the common ones those that are named."""
+    s = self.settings
+    common = {
+      "sparsity": s.sparsity,
+      "allocation": s.allocation,
+      "seed": self.seeds["masks"],
+      "only": s.only or None,
+      "exclude": s.exclude or None,
+    }
+    own = {name: self._steps(name, value) for name, value in s.algorithm_arguments.items()}
+    return {name: common[name] for name in names} | own
+
+  def _steps(self, name, value):
+    if name == "end_step" and value is None:
+      return round(_END * self.end)
+    if name not in ("begin_step", "end_step"):
+      return value
+    length = self.settings.epoch_steps(len(self.data.train))
+    return durations.steps(value, length, argument=f"config.{self.settings.algorithm}.{name}")
+
+  def refuse(self, model):
+    super().refuse(model)
+    if self.end % self.settings.eval_every:
+      raise ValueError(
+        f"config.eval_every={self.settings.eval_every} does not divide the {self.end} steps of "
+        f"config.steps={self.settings.steps!r}. Give a divisor, for instance "
+        f"{_divisor_below(self.end, self.settings.eval_every)}."
+      )
+    with task.named(self.settings, "algorithm", "sparsity", "allocation"):
+      _, callback = ALGORITHMS[self.settings.algorithm](self)
+      if callback is not None:
+        callback.set_model(model)  # finds out whether the sparsity can be allocated
+        training.held_on(model).release()
+
+
+_END = 0.75  # of the training, as in Evci et al. 2020, arXiv:1911.11134
+
+
+def _divisor_below(number, most):
+  return max(d for d in range(1, min(number, most) + 1) if number % d == 0)
+
+
+def _dense(work):
+  """Nothing is masked."""
+  del work
+  return 1.0, None
+
+
+def _small_dense(work):
+  """A narrower dense network with no more parameters than live in the sparse one."""
+  model = work.network()
+  size = sum(math.prod(site.shape) for site in work.sites(model).values())
+  every = sum(math.prod(variable.shape) for variable in _sites.weights(model).values())
+  live = every - size + masks.kept_count(size, work.settings.sparsity)
+  return small_dense.widest(work.network, live), None
+
+
+def _held(kind, *names):
+  """The callback `kind` holds masks; it takes the common arguments of these names."""
+
+  def start(work):
+    arguments = work.arguments(*names)
+    try:
+      return 1.0, kind(**arguments)
+    except TypeError as error:  # an argument that it does not take
+      own = work.settings.algorithm_arguments
+      raise ValueError(f"config.{work.settings.algorithm}={own!r}: {error}") from error
+
+  return start
+
+
+_SITES = ("only", "exclude")
+# Functions of the task that return (width of the network, callback or None).
+ALGORITHMS = {
+  "dense": _dense,
+  "small_dense": _small_dense,
+  "static": _held(Static, "sparsity", "allocation", "seed", *_SITES),
+  "set": _held(SET, "sparsity", "allocation", "seed", *_SITES),
+  "rigl": _held(RigL, "sparsity", "allocation", "seed", *_SITES),
+  "snfs": _held(SNFS, "sparsity", "allocation", "seed", *_SITES),
+  "magnitude": _held(Magnitude, "sparsity", *_SITES),
+  "random": _held(Random, "sparsity", "seed", *_SITES),
+  "snip": _held(SNIP, "sparsity", *_SITES),
+}
+
+
+def read(config):
+  """The settings of a run in a `ConfigDict`.
+
+  Raises:
+    ValueError: a key is unknown or missing, or a value is out of range.
+  """
+  return settings_of(_settings.plain(config))
+
+
+def settings_of(values):
+  """The settings of a run from a dict of the config's values."""
+  chosen = values.get("algorithm")
+  given = values.get(chosen, {})
+  values = values | {"algorithm_arguments": _settings.require_arguments(chosen, given, "algorithm")}
+  if chosen == "dense":
+    values["sparsity"] = 0.0
+  return _settings.make(Training, values, default=DEFAULT, arguments=tuple(ALGORITHMS))
+
+
+def require_sparsity(name, value):
+  number = isinstance(value, (int, float)) and not isinstance(value, bool)
+  if not number or not 0 <= value < 1:
+    raise ValueError(f"config.{name}={value!r} is out of range: at least 0, below 1.")

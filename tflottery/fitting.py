@@ -1,0 +1,142 @@
+"""What `model.fit` of either Keras is given so that its masks are held."""
+
+import warnings
+
+import tf_keras
+
+from tflottery import masks as _masks
+from tflottery import training
+
+
+class HoldMasks(tf_keras.callbacks.Callback):
+  """Hold masks while `fit` runs; afterwards the model is plain Keras and its weights are sparse.
+
+  Works in the `fit` of Keras 3 and of tf_keras. Every checkpoint and validation pass sees exact
+  zeros. The masks travel in the checkpoints of the training as variables of the optimizer, so
+  `BackupAndRestore` brings them back; when training ends they leave the optimizer.
+
+  Every epoch's logs get `sparsity`, the share of the masked weights in those of all its sites, and
+  `replaced`, the share of the live weights that the latest change of masks grew anew (0 where masks
+  do not change): History, the progress bar, and CSVLogger and TensorBoard if they stand later in
+  the list of callbacks.
+
+  Given to a second `fit` of the same model, the same callback goes on: with the masks that it ended
+  with, and with its schedule at the optimizer's own step (a model that was compiled anew starts at
+  0). Given to another model it starts over.
+
+  Args:
+    masks: dict from site path to bool array, or a function of the model that returns one.
+    changes: `rules.Changes` that change the masks while the network trains, or a function of the
+      model that returns them; None leaves the masks as they are.
+    log_sites: whether the logs also get `sparsity/<path>` of every site.
+
+  Raises:
+    ValueError, TypeError: when `fit` starts, if the masks do not fit the model (see
+      `tflottery.hold`), another callback of this `fit` holds masks, or the schedule can't fire
+      within the steps that `fit` is going to do.
+
+  >>> import keras, numpy as np
+  >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
+  >>> model.compile("sgd", "mse")
+  >>> masks = {"fc/kernel": np.array([[True], [False]])}
+  >>> history = model.fit(np.ones((4, 2)), np.ones(4), verbose=0, callbacks=[HoldMasks(masks)])
+  >>> float(model.get_weights()[0][1, 0]), history.history["sparsity"]
+  (0.0, [0.5])
+  """
+
+  def __init__(self, masks, changes=None, *, log_sites=False):
+    super().__init__()
+    self._masks = masks
+    self._changes = changes
+    self._log_sites = log_sites
+    self._ended_with = None  # the masks that this model's last fit ended with
+    self._held = None
+    self._began = False
+    self.waits = False  # between set_model and the training's beginning
+
+  @property
+  def masks(self):
+    """The masks in force, after `fit` those that it ended with; None before the first `fit`."""
+    return self._held.masks if self._ended_with is None and self._held else self._ended_with
+
+  def set_model(self, model):
+    # Here and not in on_train_begin: fit makes the train function in between, and
+    # BackupAndRestore looks for the masks before.
+    if model is not self.model:
+      self._ended_with = None
+    super().set_model(model)
+    _refuse_another(model, self)
+    self._held = self.hold(model)
+    self._held.holder = self
+    self.waits, self._began = True, False
+
+  def hold(self, model):
+    """Hold the masks as in `fit`, until they are released: for training loops of your own.
+
+    Returns:
+      `HeldMasks`, also a context manager that releases at its end.
+    """
+    changes = self._changes(model) if callable(self._changes) else self._changes
+    masks = self._masks(model) if callable(self._masks) else self._masks
+    return training.hold(model, self._ended_with or masks, changes)
+
+  def on_train_begin(self, logs=None):
+    self.waits, self._began = False, False
+
+  def on_epoch_begin(self, epoch, logs=None):
+    if not self._began:  # other callbacks may have loaded weights when the training began
+      self._held.enforce()
+      if self._ended_with is None:
+        _check_schedule(self._held, self.params)
+    self._began = True
+
+  def on_epoch_end(self, epoch, logs=None):
+    if logs is not None:
+      masks = self._held.masks
+      logs["sparsity"] = _masks.sparsity(masks)
+      logs["replaced"] = self._held.replaced
+      if self._log_sites:
+        logs.update({f"sparsity/{p}": _masks.sparsity({p: mask}) for p, mask in masks.items()})
+
+  def on_train_end(self, logs=None):
+    self._ended_with = self._held.masks
+    self._held.release()
+
+
+def _refuse_another(model, callback):
+  """One callback of a `fit` holds masks: of two, neither could keep what it promises."""
+  held = training.held_on(model)
+  if held is not None and held.holder not in (None, callback) and held.holder.waits:
+    held.release()
+    raise ValueError(
+      f"callbacks={type(held.holder).__name__} and {type(callback).__name__} both want to hold the "
+      f"masks of model {model.name!r}. Give fit one of them; for different sparsities by layer, "
+      "give its allocation= a dict of patterns."
+    )
+
+
+def _check_schedule(held, params):
+  """Refuse a schedule that can't fire within the steps that `fit` is going to do.
+
+  Raises:
+    ValueError: naming the steps.
+  """
+  if held.changes is None or held.changes_done or params.get("steps") is None:
+    return
+  from tflottery import schedules  # imports tfmot, which only schedules need
+
+  start = held.steps_done
+  stop = start + params["steps"] * params["epochs"]
+  schedule, ends = held.changes.schedule, held.changes.ends
+  if schedules.first_due(schedule, start, stop) is None:
+    raise ValueError(
+      f"The schedule of the masks, {schedule!r}, never fires in this fit: the optimizer stands at "
+      f"step {start} and fit ends at step {stop}. Give begin_step, end_step and frequency in steps "
+      "of the optimizer, or train longer."
+    )
+  if ends is not None and ends >= stop:
+    warnings.warn(
+      f"end_step={ends} lies beyond this fit, which ends after step {stop - 1}: the final sparsity "
+      "will not be reached. Train longer, or let the schedule end sooner.",
+      stacklevel=2,
+    )
