@@ -2,8 +2,8 @@
 
     python benchmarks/flops_resnet50.py [--keras=tf_keras]
 
-Published: Evci et al. 2020, arXiv:1911.11134, table 2 and the authors' README: inference FLOPs as a
-share of dense, and training FLOPs of RigL at five times the steps as a share of dense training.
+Published: Evci et al. 2020, arXiv:1911.11134, as in the README of the authors' code: inference FLOPs
+as a share of dense, and training FLOPs of RigL at five times the steps as a share of dense training.
 
 Two things differ, and the table shows each by itself:
   - keras.applications has the first ResNet-50, whose stages begin with a stride in their first 1 x 1
@@ -13,8 +13,9 @@ Two things differ, and the table shows each by itself:
     80 %), and uniform's is the same.
   - The authors' notebook counts convolutions and the last layer with a bias and a ReLU for each
     output, and nothing else; `flops` counts biases, batch normalisation and pooling. Neither becomes
-    sparse. That is 0.1 % of the dense network, and up to 0.005 of a share.
-Everything else agrees: the last layer is sparse, ERK's first layer too, uniform's first is not.
+    sparse. `flops` has 0.1 % more for the dense network and 0.001 more in the share of it.
+Everything else agrees: the last layer is sparse, ERK's first layer too, uniform's first is not. By
+the authors' count all eight shares are the published ones.
 """
 
 import argparse

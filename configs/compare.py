@@ -4,8 +4,12 @@ from configs import train
 
 
 def get_config():
-  """Three algorithms on digits, a seed each."""
-  config = train.get_config()
+  """Three algorithms and the dense network on digits, one seed."""
+  return of(train.get_config())
+
+
+def of(config):
+  """The comparison whose cells train as `config`, a config of one training, says."""
   # These come from the grid.
   del config.algorithm, config.sparsity, config.seed
 

@@ -13,6 +13,7 @@ def get_config():
   config = train.get_config()
   config.dataset = "mnist"
   config.steps = 6000
+  config.eval_every = 500
   config.sparsity = 0.98
   config.rigl.frequency = 100
   config.rigl.drop = 0.3

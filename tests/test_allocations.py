@@ -170,7 +170,7 @@ def test_patterns_do_not_excuse_a_sparsity_outside_0_and_1():
 
 @pytest.mark.parametrize("value", [1, 1.0, -0.1, math.nan, True, "0.5", None], ids=repr)
 def test_a_patterns_sparsity_outside_0_and_1_is_refused(value):
-  with pytest.raises(ValueError, match=re.escape(f"allocation['fc']={value!r}, out of range")):
+  with pytest.raises(ValueError, match=re.escape(f"allocation['fc']={value!r} is out of range")):
     allocations.sparsities(LENET, 0.5, {"fc": value})
 
 
@@ -221,8 +221,34 @@ def test_a_network_without_sites_is_refused():
 
 @pytest.mark.parametrize(
   "result, message",
-  [({"fc9/kernel": 0.5}, "'fc9/kernel', which are no sites"), ({"fc1/kernel": 1.0}, "fc1/kernel")],
+  [
+    ({"fc9/kernel": 0.5}, "'fc9/kernel', which are no sites"),
+    ({"fc1/kernel": 1.0}, "allocation: fc1/kernel=1.0 is out of range"),
+  ],
 )
 def test_what_a_function_of_ones_own_answers_is_checked(result, message):
   with pytest.raises(ValueError, match=message):
     allocations.sparsities(LENET, 0.5, lambda shapes, sparsity: result)
+
+
+@pytest.mark.parametrize(
+  "sparsity, allocation, message",
+  [
+    (1.0, "erk", "sparsity=1.0 is out of range"),
+    (None, "erk", "sparsity=None is out of range"),
+    (0.0, {"fc": 0.5}, "sparsity=0.0 is out of range"),
+    (None, {"fc": 1.0}, r"allocation\['fc'\]=1.0 is out of range"),
+    (None, {}, "has no patterns"),
+    (0.9, "erdos", "'erdos' is unknown"),
+  ],
+)
+def test_what_no_network_could_satisfy_is_refused_before_there_is_one(
+  sparsity, allocation, message
+):
+  with pytest.raises(ValueError, match=message):
+    allocations.check(sparsity, allocation)
+
+
+@pytest.mark.parametrize("sparsity, allocation", [(0.9, "erk"), (None, {"fc": 0.5}), (0.9, max)])
+def test_what_a_network_may_satisfy_is_not_refused_before_there_is_one(sparsity, allocation):
+  allocations.check(sparsity, allocation)

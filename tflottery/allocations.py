@@ -6,8 +6,9 @@ dense. How many weights stay is `masks.kept_count` of it: rounded, and never les
 """
 
 import math
-import numbers
 import re
+
+from tflottery import arguments
 
 
 def uniform(shapes, sparsity):
@@ -117,7 +118,7 @@ def sparsities(shapes, sparsity, allocation):
       f"sites. The sites are: {', '.join(shapes)}."
     )
   for path, value in found.items():
-    _check_share(f"allocation={allocation!r} gives {path} the sparsity", value)
+    arguments.share(f"allocation: {path}", value, zero=True)
   if not any(found.values()):
     raise ValueError(
       f"sparsity={sparsity!r} with allocation={allocation!r} leaves every site dense. Give a "
@@ -140,9 +141,9 @@ def check(sparsity, allocation):
     )
   else:
     for pattern, value in allocation.items():
-      _check_share(f"allocation[{pattern!r}]", value)
+      arguments.share(f"allocation[{pattern!r}]", value, zero=True)
   if sparsity is not None or not isinstance(allocation, dict):
-    _check_sparsity(sparsity)
+    arguments.share("sparsity", sparsity)
 
 
 def _function(allocation):
@@ -168,7 +169,7 @@ def _by_pattern(shapes, sparsity, patterns):
     _check(shapes, sparsity)
   found = dict.fromkeys(shapes, sparsity or 0.0)
   for pattern, value in patterns.items():
-    _check_share(f"allocation[{pattern!r}]", value)
+    arguments.share(f"allocation[{pattern!r}]", value, zero=True)
     try:
       hits = [path for path in shapes if re.search(pattern, path)]
     except (re.error, TypeError) as error:
@@ -208,28 +209,7 @@ def _scaled(shapes, sparsity, share):
 
 
 def _check(shapes, sparsity):
-  """Refuse an empty network, and a sparsity outside (0, 1).
-
-  Raises:
-    ValueError: names the argument.
-  """
+  """Refuse an empty network, and a sparsity outside (0, 1)."""
   if not shapes:
     raise ValueError(f"shapes={shapes!r} has no sites. Give at least one.")
-  _check_sparsity(sparsity)
-
-
-def _check_sparsity(sparsity):
-  if not _is_number(sparsity) or not 0 < sparsity < 1:
-    raise ValueError(
-      f"sparsity={sparsity!r} is out of range: it is the share of the weights that are masked, above "
-      "0 (where nothing would be pruned) and below 1 (where nothing would be left)."
-    )
-
-
-def _check_share(name, value):
-  if not _is_number(value) or not 0 <= value < 1:
-    raise ValueError(f"{name}={value!r}, out of range: give a number of at least 0 and below 1.")
-
-
-def _is_number(value):
-  return isinstance(value, numbers.Real) and not isinstance(value, bool)
+  arguments.share("sparsity", sparsity)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tflottery import masks
 from tflottery.probe import Lazy, Probe
 from tflottery.site import Site
 
@@ -62,7 +63,11 @@ class Changing:
       _update(strategy, memory, self._remembered, dense[path])
     seen = Lazy(self.places, lambda path: tf.convert_to_tensor(self.memory[path]))
     seen = seen if self.memory else dense
-    tf.cond(due, lambda: self._change(strategy, seen, at, amount), lambda: tf.constant(0))
+    # A function of its own: a branch that is built into the step costs time where it is not taken.
+    change = tf.function(
+      lambda: self._change(strategy, seen, at, amount), experimental_attributes={"_noinline": True}
+    )
+    tf.cond(due, change, lambda: tf.constant(0))
 
   def _dense(self, path, gradient):
     if gradient is None:  # the loss does not depend on this weight
@@ -108,7 +113,7 @@ def _update(strategy, variable, function, *args):
 
 
 def _select(variable, kept, other):
-  variable.assign(tf.where(kept, variable, other))
+  variable.assign(masks.select(kept, variable, other))
 
 
 def _assign(variable, value):

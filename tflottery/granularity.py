@@ -7,12 +7,11 @@ weights only has -inf too, and in any other unit it adds nothing.
 
 import dataclasses
 import math
-import numbers
 
 import numpy as np
 import tensorflow as tf
 
-from tflottery import masks
+from tflottery import arguments, masks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Block:
       raise ValueError(f"shape={self.shape!r} must be the two sides of a block, as (4, 4).")
     object.__setattr__(self, "shape", tuple(self.shape))
     for side in self.shape:
-      _check_whole("shape", side, 1)
+      arguments.whole("shape", side, least=1)
 
   def check(self, shape, path="weight"):
     """Raises ValueError where `shape` has fewer than two axes."""
@@ -143,8 +142,8 @@ class NOfM:
   m: int
 
   def __post_init__(self):
-    _check_whole("m", self.m, 2)
-    _check_whole("n", self.n, 1)
+    arguments.whole("m", self.m, least=2)
+    arguments.whole("n", self.n, least=1)
     if self.n >= self.m:
       raise ValueError(f"n={self.n!r} must be below m={self.m!r}: n of every m weights are kept.")
 
@@ -170,7 +169,7 @@ class NOfM:
     """Scores of the weights' own shape, float32, by rank in the group and then by score."""
     shape = tf.convert_to_tensor(scores).shape.as_list()
     self.check(shape)
-    keys = tf.reshape(masks._ordered(scores), [*shape[:-2], shape[-2] // self.m, self.m, shape[-1]])
+    keys = tf.reshape(masks.ordered(scores), [*shape[:-2], shape[-2] // self.m, self.m, shape[-1]])
     grouped = tf.reshape(_by_rank(keys, self._ranks(keys), self.m), shape)
     return tf.where(tf.cast(scores, tf.float32) > -np.inf, grouped, -np.inf)
 
@@ -243,8 +242,3 @@ def _by_rank(keys, ranks, m):
   place = tf.bitwise.right_shift(keys, lost) + part // 2
   smallest_normal = 1 << 23  # below it, floats are flushed to zero on some devices
   return tf.bitcast(smallest_normal + (m - 1 - ranks) * part + place, tf.float32)
-
-
-def _check_whole(name, value, least):
-  if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-    raise ValueError(f"{name}={value!r} is out of range: a whole number of at least {least}.")

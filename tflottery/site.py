@@ -158,7 +158,7 @@ def weights(model):
     A dict from path to Keras variable, in the order of the model's layers.
   """
   found = {}
-  for prefix, layer, _ in _layers(model):
+  for prefix, layer, _ in layers(model):
     if not _is_wrapper(layer):
       for variable in _own(layer, "trainable") + _own(layer, "non_trainable"):
         found[_unused("/".join([*prefix, _name(variable)]), found)] = variable
@@ -199,7 +199,7 @@ def _wrapped(model):
   """The sites of tfmot's wrappers, {} in a model without any."""
   names = {id(variable): path for path, variable in weights(model).items()}
   found = {}
-  for _, layer, _ in _layers(model):
+  for _, layer, _ in layers(model):
     if _is_wrapper(layer):
       for variable, _, _ in layer.pruning_vars:
         path = names[id(variable)]
@@ -210,7 +210,7 @@ def _wrapped(model):
 def _plain(model, *, by_name):
   owners = {
     id(variable): layer
-    for _, layer, _ in _layers(model)
+    for _, layer, _ in layers(model)
     if layer.trainable  # in tf_keras the weights of a frozen layer still call themselves trainable
     for variable in _own(layer, "trainable")
   }
@@ -224,7 +224,7 @@ def _plain(model, *, by_name):
   return found
 
 
-def _layers(model):
+def layers(model):
   """(names on the way, layer, parent) of the model and of every layer in it, each once."""
   keras_of(model)
   seen = set()

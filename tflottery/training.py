@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery import step, strategies
 from tflottery.changing import Changing, Place
@@ -168,7 +169,7 @@ class HeldMasks:
       mask = tf.gather(mask, gradient.indices)
       values = tf.where(mask, gradient.values, tf.zeros_like(gradient.values))
       return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-    return tf.where(mask, gradient, tf.zeros_like(gradient))
+    return _masks.select(mask, gradient, tf.zeros_like(gradient))
 
   def after_update(self, pairs):
     """What follows the update inside the step, on its aggregated (gradient, variable) pairs."""

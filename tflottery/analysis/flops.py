@@ -3,12 +3,11 @@
 import dataclasses
 import inspect
 import math
-import numbers
 
 import numpy as np
 import tensorflow as tf
 
-from tflottery import allocations
+from tflottery import allocations, arguments
 from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery.analysis import operations as _operations
@@ -77,7 +76,8 @@ def flops(model, masks=None, *, sparsities=None, inputs=None):
     - Batch normalisation in inference, one multiplication and one addition; other normalisations by
       their formulas (5 per number, and scale and shift).
     - An embedding is looked up: 0.
-    - Not counted: activations, softmax, sums of branches, Lambda and operations without a layer.
+    - Not counted: activations, softmax, sums of branches, preprocessing, Lambda and operations
+      without a layer.
 
   A masked weight saves its multiply-adds, wherever it is; nothing else is saved. A layer that is
   called several times counts each time.
@@ -134,10 +134,7 @@ def sparsity_for_flops(model, budget, allocation="erk", *, only=None, exclude=No
   >>> round(sparsity_for_flops(keras.Sequential(layers), 0.25, "equal"), 3)
   0.754
   """
-  if not isinstance(budget, numbers.Real) or isinstance(budget, bool) or not 0 < budget < 1:
-    raise ValueError(
-      f"budget={budget!r} is out of range: a share of dense FLOPs, above 0, below 1."
-    )
+  arguments.share("budget", budget)
   found = _operations.operations(model, inputs)
   every = {path: tuple(v.shape) for path, v in _sites.weights(model).items()}
   shapes = {path: every[path] for path in _sites.sites(model, only=only, exclude=exclude)}
@@ -201,8 +198,8 @@ def training_flops(method, *, dense, sparse=None, frequency=None, schedule=None,
   for name, value in needed.items():
     if value is None:
       raise ValueError(f"method={method!r} needs {name}=, which is not given.")
-    if name != "schedule" and (not isinstance(value, numbers.Real) or not 0 < value < math.inf):
-      raise ValueError(f"{name}={value!r} is out of range: a number above 0.")
+    if name != "schedule":
+      arguments.positive(name, value)
   return float(TRAINING[method](**needed))
 
 
@@ -280,7 +277,6 @@ def _kept(masks, sparsities, shapes):
         f"masks[{path!r}] has shape {np.shape(mask)}, but the weight has {shapes[path]}."
       )
   for path, value in sparsities.items():
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
-      raise ValueError(f"sparsities[{path!r}]={value!r} is out of range: at least 0 and below 1.")
+    arguments.share(f"sparsities[{path!r}]", value, zero=True)
   kept = {path: int(np.count_nonzero(mask)) for path, mask in masks.items()}
   return kept | {p: _masks.kept_count(math.prod(shapes[p]), s) for p, s in sparsities.items()}

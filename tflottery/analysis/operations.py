@@ -39,9 +39,14 @@ def operations(model, inputs=None):
 
   Raises:
     ValueError: the model is not built, or its input shape is not known.
+
+  >>> import keras
+  >>> model = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3, name="fc")])
+  >>> operations(model)
+  [Operations(path='fc', uses={'fc/kernel': 5}, other=15)]
   """
   names = {id(variable): path for path, variable in _sites.weights(model).items()}
-  layers = {id(layer): ("/".join(way), layer) for way, layer, _ in _sites._layers(model)}
+  layers = {id(layer): ("/".join(way), layer) for way, layer, _ in _sites.layers(model)}
   found = {key: Operations(path) for key, (path, _) in layers.items()}
   counted, uncounted, called = set(), set(), set()
 
@@ -310,11 +315,12 @@ RULES = {
   "GlobalAveragePooling2D": _global_average,
   "GlobalAveragePooling3D": _global_average,
   "BatchNormalization": _each(2),
-  "Normalization": _each(2),
+  "Normalization": _each(0),  # preprocessing, which tf_keras does not list among its layers
   "UnitNormalization": _each(3),
   "RMSNormalization": _each(4),
   "LayerNormalization": _scaled_and_shifted,
   "GroupNormalization": _scaled_and_shifted,
   "SpectralNormalization": _each(0),
   "PReLU": _each(1),
+  "LayerScale": _each(1),  # in keras.applications
 }

@@ -3,16 +3,9 @@
 import dataclasses
 import math
 
-from tflottery import durations, masks, training
+from tflottery import callbacks, durations, masks, training
 from tflottery import site as _sites
 from tflottery.algorithms import small_dense
-from tflottery.algorithms.magnitude import Magnitude
-from tflottery.algorithms.random import Random
-from tflottery.algorithms.rigl import RigL
-from tflottery.algorithms.set import SET
-from tflottery.algorithms.snfs import SNFS
-from tflottery.algorithms.snip import SNIP
-from tflottery.algorithms.static import Static
 from tflottery.experiments import settings as _settings
 from tflottery.experiments import task
 from tflottery.seeds import seeds_of
@@ -131,13 +124,13 @@ _SITES = ("only", "exclude")
 ALGORITHMS = {
   "dense": _dense,
   "small_dense": _small_dense,
-  "static": _held(Static, "sparsity", "allocation", "seed", *_SITES),
-  "set": _held(SET, "sparsity", "allocation", "seed", *_SITES),
-  "rigl": _held(RigL, "sparsity", "allocation", "seed", *_SITES),
-  "snfs": _held(SNFS, "sparsity", "allocation", "seed", *_SITES),
-  "magnitude": _held(Magnitude, "sparsity", *_SITES),
-  "random": _held(Random, "sparsity", "seed", *_SITES),
-  "snip": _held(SNIP, "sparsity", *_SITES),
+  "static": _held(callbacks.Static, "sparsity", "allocation", "seed", *_SITES),
+  "set": _held(callbacks.SET, "sparsity", "allocation", "seed", *_SITES),
+  "rigl": _held(callbacks.RigL, "sparsity", "allocation", "seed", *_SITES),
+  "snfs": _held(callbacks.SNFS, "sparsity", "allocation", "seed", *_SITES),
+  "magnitude": _held(callbacks.Magnitude, "sparsity", *_SITES),
+  "random": _held(callbacks.Random, "sparsity", "seed", *_SITES),
+  "snip": _held(callbacks.SNIP, "sparsity", *_SITES),
 }
 
 
