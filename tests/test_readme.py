@@ -18,6 +18,16 @@ def test_the_example_runs_and_prints_its_ticket(tmp_path):
   assert (tmp_path / "digits.ticket").exists()
 
 
+def test_the_example_of_sparse_training_runs(tmp_path):
+  example = re.search(r"<!-- sparse example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
+  done = subprocess.run(
+    [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  accuracy, sparsity = re.search(r"([01]\.\d+) at (0\.\d+) sparsity", done.stdout).groups()
+  assert float(accuracy) > 0.9 and sparsity == "0.950"
+
+
 def test_every_file_that_it_names_is_there():
   root = pathlib.Path(__file__).parents[1]
   named = set(re.findall(r"(?:configs|docs|benchmarks)/[\w/.]*", README))
