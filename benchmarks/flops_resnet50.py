@@ -24,7 +24,7 @@ import math
 
 import tflottery as tfl
 from tflottery import allocations, masks
-from tflottery.analysis import flops, operations
+from tflottery.analysis import counting, operations
 
 # sparsity, allocation -> inference, training with five times the steps; shares of dense
 PUBLISHED = {
@@ -67,8 +67,8 @@ def as_the_authors_count(found, shapes, sparsities):
 
 def five_times(dense, sparse):
   """Training FLOPs of RigL with updates every 100 steps, five times the steps, as share of dense."""
-  rigl = flops.training_flops("rigl", dense=dense, sparse=sparse, frequency=100)
-  return 5 * rigl / flops.training_flops("dense", dense=dense)
+  rigl = counting.training_flops("rigl", dense=dense, sparse=sparse, frequency=100)
+  return 5 * rigl / counting.training_flops("dense", dense=dense)
 
 
 def rows(k):
@@ -79,7 +79,7 @@ def rows(k):
     shapes = {path: site.shape for path, site in tfl.sites(model).items()}
     for sparsity, allocation in PUBLISHED:
       sparsities = allocations.sparsities(shapes, sparsity, allocation)
-      ours = flops.flops(model, sparsities=sparsities)
+      ours = counting.flops(model, sparsities=sparsities)
       counts = [
         (as_the_authors_count(found, shapes, {}), as_the_authors_count(found, shapes, sparsities)),
         (ours.dense, ours.sparse),

@@ -1,13 +1,14 @@
-"""Every file in configs/ loads, and trains one step of its first level."""
+"""Every file in configs/ loads, and trains a few steps."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from runs import trained
 from searches import ROOT, config
 
-from tflottery.experiments import lottery, settings, task
+from tflottery.experiments import grid, lottery, settings, sparse, task
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 
@@ -15,29 +16,59 @@ FILES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*.py"
 LARGE = ("conv_", "resnet_", "vgg_")
 
 
+def _of(name):
+  """The files whose config has a setting of this name."""
+  return [file for file in FILES if name in config(file)]
+
+
+SEARCHES, RUNS, COMPARISONS = _of("levels"), _of("algorithm"), _of("algorithms")
+
+
 def test_the_configs_that_the_readme_needs_are_there():
-  assert {"configs/default.py", "configs/lth_digits.py", "configs/lth_mnist.py"} <= set(FILES)
-  assert "configs/papers/lth_lenet_mnist.py" in FILES
+  assert {"configs/default.py", "configs/lth_digits.py", "configs/lth_mnist.py"} <= set(SEARCHES)
+  assert "configs/papers/lth_lenet_mnist.py" in SEARCHES
+  assert {"configs/train.py", "configs/rigl_mnist.py", "configs/rigl_cifar10.py"} <= set(RUNS)
+  names = ("digits", "mnist", "cifar10")
+  assert {f"configs/compare_{name}.py" for name in names} <= set(COMPARISONS)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_config_is_read_and_plans_its_trainings(file):
+def test_every_file_is_of_one_experiment_but_what_all_of_them_share():
+  every = sorted([*SEARCHES, *RUNS, *COMPARISONS, "configs/common.py"])
+  assert every == FILES
+
+
+@pytest.mark.parametrize("file", SEARCHES)
+def test_a_search_is_read_and_plans_its_trainings(file):
   chosen = settings.read(config(file))
   pieces = lottery.pieces(chosen, chosen.seeds)
   assert len(set(pieces)) == len(pieces) >= len(chosen.seeds) * (chosen.levels + 1)
   assert settings.from_json(settings.as_json(chosen)) == chosen
 
 
-def _marked(file):
-  large = settings.read(config(file)).model.startswith(LARGE)
-  return pytest.param(file, marks=[pytest.mark.slow] if large else [])
+@pytest.mark.parametrize("file", COMPARISONS)
+def test_a_comparison_is_read_and_plans_its_cells(file):
+  values = config(file)
+  cells = grid.read(values).cells
+  sparse_ones = [name for name in values.algorithms if name != "dense"]
+  expected = len(sparse_ones) * len(values.sparsities) + ("dense" in values.algorithms)
+  assert len(cells) == expected * len(values.seeds)
 
 
-@pytest.mark.parametrize("file", [_marked(file) for file in FILES])
-def test_a_config_trains_one_step_of_its_first_level(file):
+def _marked(files):
+  for file in files:
+    large = config(file).model.startswith(LARGE)
+    yield pytest.param(file, marks=[pytest.mark.slow] if large else [])
+
+
+def _require(dataset):
+  if dataset != "digits" and not tfds.builder(dataset).is_prepared():
+    pytest.skip(f"{dataset} is not on disk: set TFDS_DATA_DIR to where it is prepared")
+
+
+@pytest.mark.parametrize("file", _marked(SEARCHES))
+def test_a_search_trains_one_step_of_its_first_level(file):
   chosen = settings.read(config(file))
-  if chosen.dataset != "digits" and not tfds.builder(chosen.dataset).is_prepared():
-    pytest.skip(f"{chosen.dataset} is not on disk: set TFDS_DATA_DIR to where it is prepared")
+  _require(chosen.dataset)
   work = dataclasses.replace(task.load(chosen), steps_per_execution=1)
   model = work.model(seed=0)
   sites = work.sites(model)
@@ -52,3 +83,19 @@ def test_a_config_trains_one_step_of_its_first_level(file):
     assert np.isfinite(after[path]).all()
     assert not after[path][~mask].any()
     assert (after[path][mask] != before[path][mask]).any(), f"{path} did not learn"
+
+
+@pytest.mark.parametrize("file", _marked([*RUNS, *COMPARISONS]))
+def test_a_training_trains_its_first_steps(file, tmp_path):
+  values = config(file)
+  chosen = sparse.read(values) if "algorithm" in values else _last_cell(values)
+  _require(chosen.dataset)
+  whole = task.load(chosen, sparse.Task)
+  cut = dataclasses.replace(chosen, eval_every=2, jit_compile=False)
+  work = dataclasses.replace(whole, settings=cut, steps_per_execution=1, jit_compile=False)
+  assert not trained(work, tmp_path, stop=2)
+  assert (tmp_path / "checkpoint.npz").exists()
+
+
+def _last_cell(values):
+  return list(grid.read(values).cells.values())[-1]

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from tflottery import allocations, callbacks, granularity, masks
+from tflottery import allocations, analysis, callbacks, granularity, masks
 from tflottery.site import sites
 from tflottery.tickets.reset import RESETS, initializers_of, reset
 from tflottery.tickets.search import find_ticket
@@ -15,6 +15,7 @@ __all__ = [
   "RESETS",
   "Ticket",
   "allocations",
+  "analysis",
   "callbacks",
   "capture",
   "find_ticket",

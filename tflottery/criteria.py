@@ -20,7 +20,11 @@ def snip(probe):
 
   The paper divides by the sum over the network, which changes no rank.
   """
-  return {path: tf.abs(weight * probe.gradients[path]) for path, weight in probe.weights.items()}
+
+  def score(path, weight):  # summed gradients are float32 whatever the weight is
+    return tf.abs(tf.cast(weight, tf.float32) * tf.cast(probe.gradients[path], tf.float32))
+
+  return {path: score(path, weight) for path, weight in probe.weights.items()}
 
 
 def random(seed):

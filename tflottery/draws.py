@@ -29,7 +29,8 @@ def uniform(shape, seed, step):
 
 def normal(shape, seed, step):
   """Standard normal float32 draws, a pure function of (seed, step)."""
-  return tf.math.ndtri(uniform(shape, seed, step) + 2.0**-25)
+  # The highest draw, 1 - 2^-24, would be rounded to 1, whose quantile is infinite.
+  return tf.math.ndtri(tf.minimum(uniform(shape, seed, step) + 2.0**-25, 1 - 2.0**-24))
 
 
 def _hash(words):

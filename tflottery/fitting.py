@@ -21,8 +21,8 @@ class HoldMasks(tf_keras.callbacks.Callback):
   the list of callbacks.
 
   Given to a second `fit` of the same model, the same callback goes on: with the masks that it ended
-  with, and with its schedule at the optimizer's own step (a model that was compiled anew starts at
-  0). Given to another model it starts over.
+  with or was interrupted at, and with its schedule at the optimizer's own step (a model that was
+  compiled anew starts at 0). Given to another model it starts over.
 
   Args:
     masks: dict from site path to bool array, or a function of the model that returns one.
@@ -33,7 +33,8 @@ class HoldMasks(tf_keras.callbacks.Callback):
   Raises:
     ValueError, TypeError: when `fit` starts, if the masks do not fit the model (see
       `tflottery.hold`), another callback of this `fit` holds masks, or the schedule can't fire
-      within the steps that `fit` is going to do.
+      within the steps that `fit` is going to do. Later there are warnings where masks leave a site
+      without any weight.
 
   >>> import keras, numpy as np
   >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
@@ -51,24 +52,26 @@ class HoldMasks(tf_keras.callbacks.Callback):
     self._log_sites = log_sites
     self._ended_with = None  # the masks that this model's last fit ended with
     self._held = None
-    self._began = False
-    self.waits = False  # between set_model and the training's beginning
+    self._began = False  # between the first epoch's beginning and the training's end
+    self._empty = set()  # sites without any weight, of which has been warned
 
   @property
   def masks(self):
     """The masks in force, after `fit` those that it ended with; None before the first `fit`."""
-    return self._held.masks if self._ended_with is None and self._held else self._ended_with
+    is_held = self._held is not None and training.held_on(self.model) is self._held
+    return self._held.masks if is_held else self._ended_with
 
   def set_model(self, model):
     # Here and not in on_train_begin: fit makes the train function in between, and
     # BackupAndRestore looks for the masks before.
     if model is not self.model:
       self._ended_with = None
+    elif self._began:  # that fit was interrupted
+      self._ended_with = self._held.masks
     super().set_model(model)
-    _refuse_another(model, self)
     self._held = self.hold(model)
     self._held.holder = self
-    self.waits, self._began = True, False
+    self._began, self._empty = False, set()
 
   def hold(self, model):
     """Hold the masks as in `fit`, until they are released: for training loops of your own.
@@ -81,13 +84,13 @@ class HoldMasks(tf_keras.callbacks.Callback):
     return training.hold(model, self._ended_with or masks, changes)
 
   def on_train_begin(self, logs=None):
-    self.waits, self._began = False, False
+    _refuse_another(self._held)
 
   def on_epoch_begin(self, epoch, logs=None):
     if not self._began:  # other callbacks may have loaded weights when the training began
       self._held.enforce()
       if self._ended_with is None:
-        _check_schedule(self._held, self.params)
+        _check_schedule(self._held, self.params, epoch)
     self._began = True
 
   def on_epoch_end(self, epoch, logs=None):
@@ -97,26 +100,45 @@ class HoldMasks(tf_keras.callbacks.Callback):
       logs["replaced"] = self._held.replaced
       if self._log_sites:
         logs.update({f"sparsity/{p}": _masks.sparsity({p: mask}) for p, mask in masks.items()})
+      self._warn_of_empty(masks)
 
   def on_train_end(self, logs=None):
-    self._ended_with = self._held.masks
+    self._ended_with, self._began = self._held.masks, False
     self._held.release()
 
+  def _warn_of_empty(self, masks):
+    """Say once of every site that its last weight has gone, as a ranking of all sites may do."""
+    empty = {path for path, mask in masks.items() if not mask.any()} - self._empty
+    if empty and self._held.changes is not None:
+      warnings.warn(
+        f"The masks leave no weight in {', '.join(sorted(empty))}. Ask for a lower sparsity, or for "
+        "scope='layer'.",
+        stacklevel=2,
+      )
+    self._empty |= empty
 
-def _refuse_another(model, callback):
-  """One callback of a `fit` holds masks: of two, neither could keep what it promises."""
-  held = training.held_on(model)
-  if held is not None and held.holder not in (None, callback) and held.holder.waits:
-    held.release()
-    raise ValueError(
-      f"callbacks={type(held.holder).__name__} and {type(callback).__name__} both want to hold the "
-      f"masks of model {model.name!r}. Give fit one of them; for different sparsities by layer, "
-      "give its allocation= a dict of patterns."
-    )
+
+def _refuse_another(held):
+  """One callback of a `fit` holds masks: of two, neither could keep what it promises.
+
+  Every callback's `set_model` holds, and so the last of them: whoever is first to begin finds out.
+
+  Raises:
+    ValueError: naming both.
+  """
+  other = training.held_on(held.model)
+  if other is held or other is None:
+    return
+  other.release()
+  raise ValueError(
+    f"callbacks={type(held.holder).__name__} and {type(other.holder).__name__} both want to hold the "
+    f"masks of model {held.model.name!r}. Give fit one of them; for different sparsities by layer, "
+    "give its allocation= a dict of patterns."
+  )
 
 
-def _check_schedule(held, params):
-  """Refuse a schedule that can't fire within the steps that `fit` is going to do.
+def _check_schedule(held, params, epoch):
+  """Refuse a schedule that can't fire within the steps that `fit` is going to do from `epoch` on.
 
   Raises:
     ValueError: naming the steps.
@@ -126,9 +148,10 @@ def _check_schedule(held, params):
   from tflottery import schedules  # imports tfmot, which only schedules need
 
   start = held.steps_done
-  stop = start + params["steps"] * params["epochs"]
+  stop = start + params["steps"] * (params["epochs"] - epoch)
   schedule, ends = held.changes.schedule, held.changes.ends
   if schedules.first_due(schedule, start, stop) is None:
+    held.release()
     raise ValueError(
       f"The schedule of the masks, {schedule!r}, never fires in this fit: the optimizer stands at "
       f"step {start} and fit ends at step {stop}. Give begin_step, end_step and frequency in steps "

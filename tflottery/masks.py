@@ -6,7 +6,7 @@ Masks are bool tensors of the weight's shape, True where the weight lives.
 import numpy as np
 import tensorflow as tf
 
-_LOWEST = np.int32(-(2**31))
+_SMALLEST_NORMAL = 1 << 23  # the bits of 2^-126
 
 
 def select(mask, values, others):
@@ -35,7 +35,8 @@ def keep_top(scores, count):
   time grows linearly and it compiles everywhere. `benchmarks/mask_update.py` measures it.
 
   Args:
-    scores: float tensor of any shape, without NaN; -inf marks what must not be kept.
+    scores: float tensor of any shape, without NaN; -inf marks what must not be kept. Magnitudes
+      below 2^-126, which some devices flush to 0, are 0.
     count: int or int32 scalar tensor in [0, size].
 
   Returns:
@@ -92,10 +93,14 @@ def _count(chosen):
 
 
 def ordered(scores):
-  """Flat int32 keys in the order of the float scores; -0.0 and 0.0 are equal."""
-  flat = tf.reshape(tf.cast(scores, tf.float32), [-1]) + 0.0
-  bits = tf.bitcast(flat, tf.int32)
-  return tf.where(bits < 0, tf.bitwise.bitwise_xor(bits, 0x7FFFFFFF), bits)
+  """Flat int32 keys in the order of the float scores, 0 for all of magnitude below 2^-126.
+
+  Some devices, and some functions on one, flush those subnormal floats to 0 and others do not.
+  """
+  bits = tf.bitcast(tf.reshape(tf.cast(scores, tf.float32), [-1]), tf.int32)
+  magnitude = tf.bitwise.bitwise_and(bits, 0x7FFFFFFF)
+  magnitude *= tf.cast(magnitude >= _SMALLEST_NORMAL, tf.int32)
+  return tf.where(bits < 0, -magnitude, magnitude)
 
 
 def keep_top_jointly(scores, count):
@@ -129,6 +134,7 @@ def drop_and_grow(mask, drop, grow, share):
   """
   live = tf.math.count_nonzero(mask, dtype=tf.int32)
   replaced = tf.cast(tf.cast(live, tf.float32) * tf.cast(share, tf.float32), tf.int32)
+  replaced = tf.minimum(replaced, live)  # float32 rounds counts above 2^24, some of them up
   kept = keep_top(tf.where(mask, tf.cast(drop, tf.float32), -np.inf), live - replaced)
   return kept | keep_top(tf.where(kept, -np.inf, tf.cast(grow, tf.float32)), replaced)
 

@@ -40,7 +40,7 @@ class Gradual(HoldMasks):
         raise ValueError("end_step=None: give the step that reaches the sparsity, or a schedule=.")
       final = max(allocation.values()) if sparsity is None else sparsity
       schedule = schedules.Polynomial(0.0, final, begin_step, end_step, frequency=frequency)
-    final = schedules.last_amount(schedule) if sparsity is None else sparsity
+    final = _final(sparsity, allocation, schedules.last_amount(schedule))
 
     def found(model):
       return site.sites(model, only=only, exclude=exclude)
@@ -50,9 +50,9 @@ class Gradual(HoldMasks):
       if granularity is not None:
         for path, shape in shapes.items():
           granularity.check(shape, path)
-      wanted = (
-        proportional(shapes, sparsity, final, allocation) if scope == "layer" else exact(final)
-      )
+      wanted = proportional(shapes, sparsity, final, allocation)
+      if scope == "global":
+        wanted = exact(final)
       rule = rules.prune(criterion, wanted, scope=scope, granularity=granularity)
       return rules.Changes(schedule, rule, ends=getattr(schedule, "end_step", None))
 
@@ -61,6 +61,22 @@ class Gradual(HoldMasks):
       changes,
       log_sites=log_sites,
     )
+
+
+def _final(sparsity, allocation, last):
+  """The amount that stands for the final sparsities; None if neither argument nor schedule says it.
+
+  Raises:
+    ValueError: the schedule ends at another sparsity than the one asked for.
+  """
+  if last is None or isinstance(allocation, dict):
+    return sparsity if last is None else last
+  if sparsity is not None and np.float32(sparsity) != np.float32(last):
+    raise ValueError(
+      f"sparsity={sparsity!r}, but the schedule ends at {last!r}. Leave sparsity= out, or let the "
+      "schedule end there."
+    )
+  return last if sparsity is None else sparsity
 
 
 def proportional(shapes, sparsity, final, allocation):
@@ -72,12 +88,21 @@ def proportional(shapes, sparsity, final, allocation):
     return lambda amount: dict.fromkeys(shapes, amount)
   if final is None:
     raise ValueError("sparsity=None, and the schedule does not say where it ends: give sparsity=.")
-  ends = allocations.sparsities(shapes, sparsity or final, allocation)
+  if sparsity is None and not isinstance(allocation, dict):
+    sparsity = final
+  ends = allocations.sparsities(shapes, sparsity, allocation)
   scale = exact(1.0, final)
   return lambda amount: {path: end * scale(amount) for path, end in ends.items()}
 
 
 def exact(final, unit=None):
-  """`amount / unit * final` in float64, where a float32 amount that equals `unit` counts as such."""
+  """`amount / unit * final` in float64, where a float32 amount that equals `unit` counts as such.
+
+  Args:
+    final: None takes the amounts as they are.
+    unit: None for `final`.
+  """
+  if final is None:
+    return lambda amount: amount
   unit = np.float32(final if unit is None else unit)
   return lambda amount: final * (tf.cast(amount, tf.float64) / np.float64(unit))

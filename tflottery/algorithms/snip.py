@@ -7,6 +7,7 @@ arXiv:1810.02340, Algorithm 1.
 import numpy as np
 
 from tflottery import allocations, criteria, rules, site, step
+from tflottery import masks as _masks
 from tflottery.fitting import HoldMasks
 
 
@@ -53,6 +54,8 @@ class SNIP(HoldMasks):
     exclude=None,
     log_sites=False,
   ):
+    from tflottery import schedules  # imports tfmot
+
     allocations.check(sparsity, allocation)
     rules.check_scope(scope, allocation)
     if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
@@ -62,6 +65,8 @@ class SNIP(HoldMasks):
       return site.sites(model, only=only, exclude=exclude)
 
     def changes(model):
+      if self.masks is not None and _masks.sparsity(self.masks) > 0:
+        return None  # an earlier fit has pruned
       shapes = {path: s.shape for path, s in found(model).items()}
       wanted = sparsity
       if scope == "layer":
@@ -70,7 +75,7 @@ class SNIP(HoldMasks):
       first = int(step.steps_done(step.innermost(model)))
       last = first + batches - 1
       return rules.Changes(
-        lambda step: (step == last, 1.0),
+        schedules.OneShot(sparsity or max(allocation.values()), last),
         rule,
         skips=lambda step: (step >= first) & (step <= last),
         remember=(lambda total, gradient: total + gradient) if batches > 1 else None,

@@ -1,4 +1,4 @@
-"""How every binary starts: quiet logs, and errors of one sentence."""
+"""How every binary starts: its flags, quiet logs, and errors of one sentence."""
 
 import os
 import pathlib
@@ -6,6 +6,11 @@ import sys
 import warnings
 
 from absl import flags, logging
+from ml_collections import config_flags
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment's config file.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Where everything that comes out is written.")
+flags.mark_flags_as_required(["config", "workdir"])
 
 warnings.filterwarnings("ignore", message="`shuffle=True` was passed")  # Keras, of every dataset
 

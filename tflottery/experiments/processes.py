@@ -49,6 +49,7 @@ def _cores():
 def _child(work, arguments, threads, verbosity):
   # A killed parent can't stop its children: they watch it, so that none is left writing.
   threading.Thread(target=_die_with_parent, daemon=True).start()
+  logging.use_absl_handler()  # or TensorFlow's own handler prints what the verbosity forbids
   logging.set_verbosity(verbosity)
   import tensorflow as tf
 

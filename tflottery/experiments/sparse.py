@@ -56,14 +56,14 @@ class Task(task.Task):
       "seed": self.seeds["masks"],
       "only": s.only or None,
       "exclude": s.exclude or None,
+      "end_step": round(_END * self.end),
     }
     own = {name: self._steps(name, value) for name, value in s.algorithm_arguments.items()}
-    return {name: common[name] for name in names} | own
+    given = {name: value for name, value in own.items() if value is not None}
+    return {name: common[name] for name in names} | given
 
   def _steps(self, name, value):
-    if name == "end_step" and value is None:
-      return round(_END * self.end)
-    if name not in ("begin_step", "end_step"):
+    if name not in ("begin_step", "end_step") or value is None:
       return value
     length = self.settings.epoch_steps(len(self.data.train))
     return durations.steps(value, length, argument=f"config.{self.settings.algorithm}.{name}")
@@ -119,18 +119,19 @@ def _held(kind, *names):
   return start
 
 
-_SITES = ("only", "exclude")
+_RANDOM = ("sparsity", "allocation", "seed", "only", "exclude")
+_PRUNED = ("sparsity", "only", "exclude")
 # Functions of the task that return (width of the network, callback or None).
 ALGORITHMS = {
   "dense": _dense,
   "small_dense": _small_dense,
-  "static": _held(callbacks.Static, "sparsity", "allocation", "seed", *_SITES),
-  "set": _held(callbacks.SET, "sparsity", "allocation", "seed", *_SITES),
-  "rigl": _held(callbacks.RigL, "sparsity", "allocation", "seed", *_SITES),
-  "snfs": _held(callbacks.SNFS, "sparsity", "allocation", "seed", *_SITES),
-  "magnitude": _held(callbacks.Magnitude, "sparsity", *_SITES),
-  "random": _held(callbacks.Random, "sparsity", "seed", *_SITES),
-  "snip": _held(callbacks.SNIP, "sparsity", *_SITES),
+  "static": _held(callbacks.Static, *_RANDOM),
+  "set": _held(callbacks.SET, "end_step", *_RANDOM),
+  "rigl": _held(callbacks.RigL, "end_step", *_RANDOM),
+  "snfs": _held(callbacks.SNFS, "end_step", *_RANDOM),
+  "magnitude": _held(callbacks.Magnitude, "end_step", *_PRUNED),
+  "random": _held(callbacks.Random, "end_step", "seed", *_PRUNED),
+  "snip": _held(callbacks.SNIP, *_PRUNED),
 }
 
 

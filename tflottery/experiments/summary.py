@@ -6,7 +6,7 @@ import numpy as np
 
 from tflottery import masks as _masks
 from tflottery import site as _sites
-from tflottery.analysis import flops as _flops
+from tflottery.analysis import counting
 
 _FREQUENCY = 100  # the callbacks' own, where the config gives none
 
@@ -28,8 +28,8 @@ def summary(work, model, masks, rows, *, test_accuracy, schedule):
   s, last = work.settings, rows[-1]
   sizes = [int(np.prod(variable.shape)) for variable in _sites.weights(model).values()]
   masked = sum(mask.size - int(mask.sum()) for mask in masks.values())
-  dense, here = _flops.flops(work.network()).dense, _flops.flops(model, masks).sparse
-  training = _flops.training_flops(
+  dense, here = counting.flops(work.network()).dense, counting.flops(model, masks).sparse
+  training = counting.training_flops(
     s.algorithm,
     dense=dense,
     sparse=here,
@@ -37,7 +37,7 @@ def summary(work, model, masks, rows, *, test_accuracy, schedule):
     schedule=schedule,
     steps=work.end,
   )
-  dense_training = _flops.training_flops("dense", dense=dense)
+  dense_training = counting.training_flops("dense", dense=dense)
   return {
     "algorithm": s.algorithm,
     "asked_sparsity": s.sparsity,

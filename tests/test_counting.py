@@ -16,7 +16,7 @@ from builders import mlp, random_masks
 
 import tflottery as tfl
 from tflottery import allocations
-from tflottery.analysis.flops import flops, sparsity_for_flops, training_flops
+from tflottery.analysis.counting import flops, sparsity_for_flops, training_flops
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,152 @@
+"""The binary that compares: a grid of runs, done cells skipped, one table and one figure."""
+
+import contextlib
+import io
+import json
+import shutil
+import signal
+import statistics
+import subprocess
+
+import pytest
+from runs import command, rows
+from searches import ROOT, config, environment, on_disk, run
+from test_processes import wait_until
+
+from tflottery.experiments import compare
+
+GRID = {"algorithms": ("dense", "rigl"), "sparsities": (0.9,), "seeds": (0, 1)}
+SMALL = {"steps": 40, "eval_every": 20, "jit_compile": False, "rigl": {"frequency": 10}}
+CELLS = ["dense-0-0", "rigl-0.9-0", "dense-0-1", "rigl-0.9-1"]
+
+
+def _compared(workdir, **changes):
+  """Compare in this process; what was printed."""
+  out = io.StringIO()
+  values = GRID | SMALL | {"workers": 1} | changes
+  with contextlib.redirect_stdout(out):
+    compare.main(config("configs/compare.py", **values), workdir)
+  return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  """A comparison by one process: (its workdir, what it printed)."""
+  workdir = tmp_path_factory.mktemp("compare") / "run"
+  return workdir, _compared(workdir)
+
+
+def _summary(workdir, cell):
+  return json.loads((workdir / "cells" / cell / "summary.json").read_text())
+
+
+def test_it_writes_what_it_promises_and_nothing_else(finished):
+  assert sorted(p.name for p in finished[0].iterdir()) == [
+    "accuracy.png", "cells", "cells.csv", "config.json", "report.html", "table.csv",
+  ]  # fmt: skip
+  assert sorted(p.name for p in (finished[0] / "cells").iterdir()) == sorted(CELLS)
+  assert (finished[0] / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_cell_has_its_row(finished):
+  table = rows(finished[0] / "cells.csv")
+  assert [f"{r['algorithm']}-{float(r['sparsity']):g}-{r['seed']}" for r in table] == CELLS
+  for cell, row in zip(CELLS, table, strict=True):
+    summary = _summary(finished[0], cell)
+    assert float(row["test_accuracy"]) == summary["test_accuracy"]
+    assert float(row["reached_sparsity"]) == summary["sparsity"]
+
+
+def test_the_table_has_mean_deviation_and_number_of_seeds(finished):
+  table = rows(finished[0] / "table.csv")
+  assert [(r["algorithm"], r["n"]) for r in table] == [("dense", "2"), ("rigl", "2")]
+  for row in table:
+    cells = [cell for cell in CELLS if cell.startswith(row["algorithm"])]
+    accuracies = [_summary(finished[0], cell)["test_accuracy"] for cell in cells]
+    assert float(row["test_accuracy_mean"]) == pytest.approx(statistics.fmean(accuracies))
+    deviation = float(row["test_accuracy_standard_deviation"])
+    assert deviation == pytest.approx(statistics.stdev(accuracies))
+
+
+def test_it_prints_the_table_and_where_the_report_is(finished):
+  workdir, out = finished
+  assert "4 of 4 cells to train" in out and "RigL" in out and "Test accuracy (%)" in out
+  assert f"Report: {workdir / 'report.html'}" in out
+  page = (workdir / "report.html").read_text(encoding="utf-8")
+  assert "4 of 4 networks trained" in page and "data:image/png;base64," in page
+
+
+def test_finished_cells_are_skipped_and_more_seeds_train_only_what_is_new(finished, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(finished[0], workdir)
+  before = on_disk(workdir / "cells")
+  assert "2 of 6 cells to train" in _compared(workdir, seeds=(0, 1, 2))
+  after = on_disk(workdir / "cells")
+  assert {path: after[path] for path in before} == before
+  assert [row["n"] for row in rows(workdir / "table.csv")] == ["3", "3"]
+
+
+def test_a_finished_comparison_says_so_and_trains_nothing(finished):
+  before = on_disk(finished[0] / "cells")
+  assert "Finished already: nothing to train." in _compared(finished[0], workers=2)
+  assert on_disk(finished[0] / "cells") == before
+
+
+def test_another_configuration_is_refused_and_nothing_changes(finished):
+  before = on_disk(finished[0])
+  with pytest.raises(ValueError, match="steps is 40 there and 80 now"):
+    _compared(finished[0], steps=80)
+  assert on_disk(finished[0]) == before
+
+
+@pytest.mark.parametrize(
+  ("changes", "words"),
+  [
+    ({"sparsities": (0.9, 0.0)}, ["config.sparsity=0.0"]),
+    ({"rigl": {"frequency": 0}}, ["config.algorithm='rigl'", "frequency=0"]),
+  ],
+)
+def test_what_one_cell_can_not_do_is_refused_before_any_is_trained(tmp_path, changes, words):
+  with pytest.raises(ValueError) as error:
+    _compared(tmp_path / "run", **changes)
+  assert [word for word in words if word not in str(error.value)] == [], error.value
+  assert not (tmp_path / "run").exists()
+
+
+FLAGS = (
+  "--config.steps=40", "--config.eval_every=20", "--config.algorithms=dense,rigl",
+  "--config.sparsities=0.9", "--config.seeds=0,1", "--config.jit_compile=False",
+  "--config.rigl.frequency=10",
+)  # fmt: skip
+
+
+def _same_cells(ours, theirs):
+  for cell in CELLS:
+    networks = [p / "cells" / cell / "final.ticket" for p in (ours, theirs)]
+    assert networks[0].read_bytes() == networks[1].read_bytes(), cell
+
+
+@pytest.mark.slow
+def test_two_processes_and_a_kill_give_the_same_cells_as_one(tmp_path):
+  args = [command("compare", tmp_path / n, *FLAGS, file="configs/compare.py") for n in "ab"]
+  done = run(*args[0], "--config.workers=1")
+  assert (done.returncode, done.said) == (0, []), done.stderr
+  process = subprocess.Popen(
+    args[1], cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+  )
+  wait_until(lambda: len(list((tmp_path / "b").glob("cells/*/summary.json"))) >= 1)
+  process.send_signal(signal.SIGKILL)
+  process.wait()
+  done = run(*args[1])
+  assert (done.returncode, done.said) == (0, []), done.stderr
+  assert "of 4 cells to train" in done.stdout and "4 of 4 cells to train" not in done.stdout
+  _same_cells(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_is_named_and_the_other_cells_are_trained(tmp_path):
+  args = command("compare", tmp_path / "run", *FLAGS, file="configs/compare.py")
+  done = run(*args, "--config.optimizer=sgd", "--config.sgd.learning_rate=1e30")
+  assert done.returncode == 1 and "Traceback" not in done.stderr
+  assert any("Lower the learning rate" in line for line in done.said)
+  assert any("the process of cells" in line and "dense-0-0" in line for line in done.said)

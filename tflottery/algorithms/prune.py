@@ -1,0 +1,245 @@
+"""Prune before training: masks from the untrained network, at once or in iterations."""
+
+import functools
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery import allocations, arguments, criteria, rules, site, strategies, training
+from tflottery import masks as _masks
+from tflottery.algorithms.grasp import grasp
+from tflottery.algorithms.network import Network, Probe, unchanged
+from tflottery.algorithms.synflow import synflow
+from tflottery.probe import Lazy
+
+CRITERIA = {
+  "magnitude": criteria.magnitude,
+  "random": lambda probe: criteria.random(probe.seed)(probe),
+  "snip": criteria.snip,
+  "grasp": grasp,
+  "synflow": synflow,
+}
+_ITERATIONS = {"synflow": 100}  # the paper's; the others prune at once
+
+
+def prune(
+  model,
+  criterion="synflow",
+  *,
+  sparsity,
+  data=None,
+  loss=None,
+  allocation="equal",
+  scope="global",
+  granularity=None,
+  iterations=None,
+  batches=1,
+  seed=0,
+  only=None,
+  exclude=None,
+):
+  """Masks for a network before it is trained. The model itself stays as it is.
+
+  Train with them held:
+
+      masks = tfl.prune(model, "synflow", sparsity=0.9)
+      model.fit(train, epochs=10, callbacks=[tfl.callbacks.HoldMasks(masks)])
+
+  or let the callback prune when `fit` starts:
+
+      pruned = lambda model: tfl.prune(model, "snip", sparsity=0.9, data=train)
+      model.fit(train, epochs=10, callbacks=[tfl.callbacks.HoldMasks(pruned)])
+
+  Over several iterations the share of weights that live falls exponentially, as in Tanaka et al.
+  2020, arXiv:2006.05467, Algorithm 1: after iteration i of n it is (1 - sparsity)^(i/n). Every
+  iteration scores the network that the one before has left.
+
+  Departs, from Lee et al. 2019, arXiv:1810.02340 (SNIP): biases are not pruned, and the weights are
+  not drawn anew afterwards. Of all: counts are exact, and what is masked never comes back. What
+  departs from the papers of "grasp" and "synflow" stands with them, in `algorithms/grasp.py` and
+  `algorithms/synflow.py`.
+
+  Masks that are held on the model already are where pruning starts.
+
+  Args:
+    model: a built model of either Keras; compiled, for "snip" and "grasp" without `loss`.
+    criterion: "synflow", "snip", "grasp", "magnitude", "random", or a function probe -> scores, a
+      dict from site path to float tensor, higher means keep. `algorithms.network.Probe` says what
+      it may look at.
+    sparsity: share of the masked weights in all sites, in (0, 1); None with an `allocation` by
+      pattern and scope "layer".
+    data: what "snip" and "grasp" look at: a `tf.data.Dataset` of batches (x, y) or (x, y, sample
+      weights), whose first ones are taken, or a tuple of arrays, of which batches of up to 128
+      examples are drawn. "synflow" needs it only where the model does not say the shape of its
+      inputs, as a subclassed one.
+    loss: function (targets, outputs) -> float tensor, a Keras loss or its name; None takes the
+      compiled one, with what the layers add to it.
+    allocation: with scope "layer": "equal", "uniform", "erdos_renyi", "erk", a function, or a dict
+      from pattern to sparsity; see `tflottery.allocations`.
+    scope: "global" ranks all sites together, as the papers do; "layer" each by itself.
+    granularity: see `tflottery.granularity`; None ranks single weights.
+    iterations: at least 1; None takes the paper's, 100 for "synflow" and 1 otherwise.
+    batches: how many batches' gradients are summed, at least 1.
+    seed: int of at least 0, of the "random" criterion and of the batches drawn from arrays.
+    only, exclude: patterns that choose the sites, as in `tflottery.sites`.
+
+  Returns:
+    A dict from site path to bool NumPy array of the weight's shape, with
+    `max(1, round((1 - sparsity) * size))` True for each ranking.
+
+  Warns where a site is left without any weight, as SNIP does at extreme sparsities, and where held
+  masks are sparser than what is asked for.
+
+  Raises:
+    ValueError: an argument is out of range; data or a loss is missing; scores are not finite or all
+      0, as in an iteration after one that left a layer without any weight.
+    TypeError: `model` is no Keras model, or the data is neither a data set nor arrays.
+
+  >>> import keras
+  >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
+  >>> masks = prune(model, "synflow", sparsity=0.8)
+  >>> masks["fc/kernel"].shape, int(masks["fc/kernel"].sum())
+  ((4, 5), 4)
+  """
+  allocations.check(sparsity, allocation)
+  rules.check_scope(scope, allocation)
+  name, criterion = criterion, _criterion(criterion)
+  iterations = _ITERATIONS.get(name, 1) if iterations is None else iterations
+  iterations = arguments.whole("iterations", iterations, least=1)
+  batches = arguments.whole("batches", batches, least=1)
+  seed = arguments.whole("seed", seed, least=0)
+  sites = site.sites(model, only=only, exclude=exclude)
+  strategies.check(model)
+  wanted = _wanted(sites, sparsity, allocation, scope, granularity)
+  rule = rules.prune(_checked(name, criterion), wanted, scope=scope, granularity=granularity)
+  network = Network(model, sites, data=data, loss=loss, batches=batches, seed=seed)
+  masks = _held(model, sites)
+  _warn_of_sparser(masks, wanted(1))
+  with unchanged(model):
+    weights = {path: tf.convert_to_tensor(s.variable) for path, s in sites.items()}
+    for i in range(iterations):
+      probe = _probe(network, weights, masks, i, seed)
+      masks = rule(probe, (i + 1) / iterations)
+  masks = {path: np.array(mask) for path, mask in masks.items()}
+  _warn_of_empty(masks)
+  return masks
+
+
+def _criterion(criterion):
+  if not callable(criterion) and (not isinstance(criterion, str) or criterion not in CRITERIA):
+    raise ValueError(
+      f"criterion={criterion!r} is unknown. Choose one of {', '.join(map(repr, CRITERIA))}, or give "
+      "a function probe -> scores."
+    )
+  return criterion if callable(criterion) else CRITERIA[criterion]
+
+
+def _wanted(sites, sparsity, allocation, scope, granularity):
+  """Function of the share of the iterations done, in (0, 1], to sparsities."""
+  shapes = {path: s.shape for path, s in sites.items()}
+  if granularity is not None:
+    for path, shape in shapes.items():
+      granularity.check(shape, path)
+
+  def reached(final, share):
+    return final if share == 1 else 1 - (1 - final) ** share
+
+  if scope == "global":
+    return lambda share: reached(sparsity, share)
+  finals = allocations.sparsities(shapes, sparsity, allocation)
+  return lambda share: {path: reached(final, share) for path, final in finals.items()}
+
+
+def _held(model, sites):
+  """The masks to start from: held ones, True elsewhere."""
+  held = training.held_on(model)
+  masks = {path: np.ones(s.shape, bool) for path, s in sites.items()}
+  masks |= {path: mask for path, mask in (held.masks if held else {}).items() if path in masks}
+  return {path: tf.constant(mask) for path, mask in masks.items()}
+
+
+def _probe(network, weights, masks, step, seed):
+  """A probe of the network under masks, whose variables take on the masked weights."""
+  masked = {path: tf.where(masks[path], w, tf.zeros_like(w)) for path, w in weights.items()}
+  for path, s in network.sites.items():
+    s.variable.assign(masked[path])
+  gradients = functools.cache(network.gradients)
+  return Probe(
+    weights=masked,
+    masks=masks,
+    gradients=Lazy(network.sites, lambda path: gradients()[path]),
+    step=tf.constant(step, tf.int64),
+    network=network,
+    seed=seed,
+  )
+
+
+def _checked(name, criterion):
+  """The criterion, whose scores are refused where no ranking follows from them."""
+
+  def scores(probe):
+    found = criterion(probe)
+    shapes = {path: mask.shape for path, mask in probe.masks.items()}
+    wrong = [p for p, shape in shapes.items() if p not in found or np.shape(found[p]) != shape]
+    if wrong:
+      raise ValueError(
+        f"criterion={name!r} gives no scores of the weight's shape for {', '.join(wrong)}. Return a "
+        "dict from every path of probe.weights to a tensor of its shape."
+      )
+    _check_scores(name, int(probe.step), {p: found[p][mask] for p, mask in probe.masks.items()})
+    return {path: found[path] for path in probe.masks}
+
+  return scores
+
+
+def _check_scores(name, iteration, live):
+  """Refuse scores of the live weights that can't be ranked; warn of layers without any."""
+  paths = {
+    "strange": [path for path, scores in live.items() if not np.isfinite(scores).all()],
+    "still": [path for path, scores in live.items() if not np.any(scores)],
+    "empty": [path for path, scores in live.items() if not len(scores)],
+  }
+  strange, still, empty = (", ".join(found) for found in paths.values())
+  if strange:
+    raise ValueError(
+      f"criterion={name!r} gives {strange} scores that are not finite. Are the weights, the data and "
+      "the loss?"
+    )
+  if len(paths["still"]) == len(live):
+    raise ValueError(
+      f"criterion={name!r} gives every weight the score 0 in iteration {iteration + 1}, so nothing "
+      f"can be ranked{empty and f': no weight is left in {empty}'}. Choose a lower sparsity, "
+      "scope='layer' or another criterion."
+    )
+  if still and not iteration:
+    warnings.warn(
+      f"criterion={name!r} gives every weight of {still} the score 0: no signal passes there. "
+      "exclude= these, or choose another criterion.",
+      stacklevel=5,
+    )
+
+
+def _warn_of_sparser(held, wanted):
+  """Warn where masks that are held leave less than the sparsity, or dict of sparsities, wanted."""
+  pools = [held] if not isinstance(wanted, dict) else [{path: held[path]} for path in held]
+  for pool in pools:
+    final = wanted[next(iter(pool))] if isinstance(wanted, dict) else wanted
+    found = _masks.sparsity(pool)
+    size = sum(mask.shape.num_elements() for mask in pool.values())
+    if round((1 - found) * size) < _masks.kept_count(size, final):
+      warnings.warn(
+        f"The masks held on the model leave {', '.join(pool)} a sparsity of {found:.4g} already, more "
+        f"than the {final:.4g} asked for, and no masked weight comes back. Release them first.",
+        stacklevel=3,
+      )
+
+
+def _warn_of_empty(masks):
+  empty = [path for path, mask in masks.items() if not mask.any()]
+  if empty:
+    warnings.warn(
+      f"The masks leave no weight in {', '.join(empty)}, so nothing passes there. Choose a lower "
+      "sparsity, scope='layer', more iterations, or exclude= these.",
+      stacklevel=3,
+    )
