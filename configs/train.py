@@ -33,6 +33,8 @@ def get_config():
   config.random = _pruning()
   # A global scope ranks all layers together; with scope "layer" an allocation can be given.
   config.snip = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
+  config.grasp = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
+  config.synflow = ml_collections.ConfigDict({"iterations": 100, "scope": "global"})
 
   # Initialisation, data order and masks draw from seeds of their own, made from this one.
   config.seed = 0

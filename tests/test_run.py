@@ -21,6 +21,8 @@ ALGORITHMS = {
   "magnitude": {"magnitude": REWIRED},
   "random": {"random": REWIRED},
   "snip": {"snip": {"batches": 3}},
+  "grasp": {"grasp": {"batches": 2}},
+  "synflow": {"synflow": {"iterations": 3}},
 }
 OTHERS = {
   "tf_keras": {"algorithm": "rigl", "rigl": REWIRED, "keras": "tf_keras"},

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tflottery import masks
+from tflottery import masks, step
 from tflottery.probe import Lazy, Probe
 from tflottery.site import Site
 
@@ -34,30 +34,43 @@ class Place:
 class Changing:
   """Masks that change in the step: their memory and the record of what changed.
 
+  Args:
+    optimizer: the innermost one; its updates are the steps of the schedule.
+    counts_on: whether the optimizer may count steps whose update it leaves out, as tf_keras's does
+      inside a LossScaleOptimizer: what was due there is made good in the next step.
+    new_variable: function of (name, value) that makes a variable.
+
   Attributes:
     places: dict from site path to `Place`.
     changes: the `rules.Changes`.
     memory: dict from site path to float variable, {} without `changes.remember`.
     count: int32 scalar variable, how often the masks have changed.
     replaced: float32 scalar variable, the share of the live weights that the latest change grew.
+    seen: int64 scalar variable, the latest step that was looked at.
   """
 
-  def __init__(self, places, changes, new_variable):
-    self.places, self.changes = places, changes
+  def __init__(self, places, changes, optimizer, counts_on, new_variable):
+    self.places, self.changes, self._optimizer = places, changes, optimizer
+    self._counts_on = counts_on
     shapes = {p: place.site.shape for p, place in places.items()} if changes.remember else {}
     self.memory = {p: new_variable(f"memory/{p}", tf.zeros(shape)) for p, shape in shapes.items()}
     self.count = new_variable("changes", tf.constant(0))
     self.replaced = new_variable("replaced", tf.constant(0.0))
+    self.seen = new_variable("seen", step.steps_done(optimizer) - 1)
 
   @property
   def variables(self):
     """What travels in checkpoints."""
-    return [*self.memory.values(), self.count, self.replaced]
+    return [*self.memory.values(), self.count, self.replaced, self.seen]
 
-  def run(self, strategy, gradients, steps_done):
+  def run(self, strategy, gradients):
     """Change the masks if the schedule is due; `gradients` are this step's own, by path."""
-    at = steps_done - 1  # the update of this step has been counted already
+    at = step.steps_done(self._optimizer) - 1  # the update of this step has been counted already
     due, amount = self.changes.schedule(at)
+    if self._counts_on:
+      due |= self._missed(at)
+      _update(strategy, self.seen, _assign, at)
+    due &= step.has_updated(self._optimizer)
     dense = Lazy(self.places, lambda path: self._dense(path, gradients.get(path)))
     for path, memory in self.memory.items():
       _update(strategy, memory, self._remembered, dense[path])
@@ -68,6 +81,18 @@ class Changing:
       lambda: self._change(strategy, seen, at, amount), experimental_attributes={"_noinline": True}
     )
     tf.cond(due, change, lambda: tf.constant(0))
+
+  def _missed(self, at):
+    """Whether the schedule was due at a step after the latest that was seen, and before `at`."""
+
+    def is_open(missed, due):
+      return (missed < at) & ~due
+
+    def look(missed, due):
+      return missed + 1, self.changes.schedule(missed)[0]
+
+    start = (tf.convert_to_tensor(self.seen) + 1, tf.constant(False))
+    return tf.while_loop(is_open, look, start)[1]
 
   def _dense(self, path, gradient):
     if gradient is None:  # the loss does not depend on this weight

@@ -70,9 +70,22 @@ def slots(optimizer, variable):
   return found
 
 
+def accumulates(optimizer):
+  """Whether the optimizer accumulates the gradients of several batches before it updates."""
+  return bool(getattr(optimizer, "gradient_accumulation_steps", None))  # tf_keras has none
+
+
 def steps_done(optimizer):
-  """The optimizer's own count of its steps, an int64 scalar tensor."""
+  """The optimizer's own count of its updates, an int64 scalar tensor."""
   return tf.cast(tf.convert_to_tensor(optimizer.iterations), tf.int64)
+
+
+def has_updated(optimizer):
+  """Whether the batch that has just been counted ended in an update, bool scalar tensor."""
+  if not accumulates(optimizer):
+    return tf.constant(True)
+  batches = tf.convert_to_tensor(optimizer._iterations)
+  return batches % optimizer.gradient_accumulation_steps == 0
 
 
 def hook(optimizer, gradient, *, after=None, skips=None):

@@ -76,7 +76,13 @@ class HeldMasks:
     with model.distribute_strategy.scope():
       model.optimizer.build(model.trainable_variables)
       self._places = {path: self._place(site) for path, site in self.sites.items()}
-      self._changing = changes and Changing(self._places, changes, self._new_variable)
+      self._changing = changes and Changing(
+        self._places,
+        changes,
+        self._optimizer,
+        counts_on=self._optimizer is not model.optimizer,
+        new_variable=self._new_variable,
+      )
     key = self._optimizer._var_key
     self._paths = {key(site.variable): path for path, site in self.sites.items()}
     self._schedules = self._take_over_wrappers()
@@ -179,7 +185,7 @@ class HeldMasks:
     def everywhere(strategy, gradients):
       gradients = {p: strategy.experimental_local_results(g)[0] for p, g in gradients.items()}
       if self._changing:
-        self._changing.run(strategy, gradients, step.steps_done(self._optimizer))
+        self._changing.run(strategy, gradients)
       if self._masks_again:  # this update may not keep zeros
         for place in self._places.values():
           place.write(strategy, tf.convert_to_tensor(place.mask))

@@ -91,18 +91,27 @@ def proportional(shapes, sparsity, final, allocation):
   if sparsity is None and not isinstance(allocation, dict):
     sparsity = final
   ends = allocations.sparsities(shapes, sparsity, allocation)
-  scale = exact(1.0, final)
-  return lambda amount: {path: end * scale(amount) for path, end in ends.items()}
+  return lambda amount: {path: exact(end, final)(amount) for path, end in ends.items()}
 
 
 def exact(final, unit=None):
-  """`amount / unit * final` in float64, where a float32 amount that equals `unit` counts as such.
+  """Function of an amount: `amount * final / unit`, float64, and `final` itself at the end.
+
+  The end is where the amount, a float32, is that of `unit`. It is known by its bits: a compiler that
+  sees two floats compared may find the product as good as `final`, and then compute it otherwise.
 
   Args:
-    final: None takes the amounts as they are.
-    unit: None for `final`.
+    final: float; None takes the amounts as they are.
+    unit: float; None for `final`.
   """
   if final is None:
     return lambda amount: amount
   unit = np.float32(final if unit is None else unit)
-  return lambda amount: final * (tf.cast(amount, tf.float64) / np.float64(unit))
+  factor = final / np.float64(unit)
+
+  def scaled(amount):
+    bits = tf.bitcast(tf.cast(amount, tf.float32), tf.int32)
+    product = tf.cast(amount, tf.float64) * factor
+    return tf.where(bits == unit.view(np.int32), np.float64(final), product)
+
+  return scaled

@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
-from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -12,8 +10,8 @@ import tensorflow as tf
 
 from tflottery import probe as _probe
 from tflottery import site as _sites
+from tflottery.algorithms import examples
 
-_BATCH = 128  # SNIP's, for arrays
 _ACTIVATIONS = {
   "Softmax": tf.nn.softmax,
   "LogSoftmax": tf.nn.log_softmax,
@@ -120,7 +118,7 @@ class Network:
 
   @functools.cached_property
   def _loaded(self):
-    return _batches(self._data, self._count, self._seed)
+    return examples.batches(self._data, self._count, seed=self._seed)
 
   @functools.cached_property
   def _loss(self):
@@ -189,47 +187,3 @@ def _variables(model):
 
 def _raw(variable):
   return variable.value if isinstance(variable, keras.Variable) else variable
-
-
-def _batches(data, count, seed):
-  """The first `count` batches of `data`, or as many drawn from a tuple of arrays."""
-  if data is None:
-    raise ValueError(
-      "data=None: this criterion looks at examples. Give a data set or arrays (x, y)."
-    )
-  if isinstance(data, tuple):
-    data = _drawn(_checked(data), seed)
-  elif not isinstance(data, Iterable) or hasattr(data, "shape"):
-    raise TypeError(
-      f"data must be a tf.data.Dataset of batches (x, y) or a tuple of arrays (x, y). Received: "
-      f"{type(data).__name__}."
-    )
-  found = [_checked(batch) for batch in itertools.islice(data, count)]
-  if len(found) < count:
-    raise ValueError(f"batches={count}, but data has only {len(found)}. Ask for as many, or less.")
-  return [
-    tuple(None if part is None else _tensors(part) for part in (*batch, None)[:3])
-    for batch in found
-  ]
-
-
-def _drawn(arrays, seed):
-  """Batches of examples without replacement, in an order that follows from `seed`."""
-  size = len(tf.nest.flatten(arrays)[0])
-  order = np.random.default_rng(seed).permutation(size)
-  for start in range(0, size, _BATCH):
-    chosen = order[start : start + _BATCH]
-    yield tf.nest.map_structure(lambda array: np.asarray(array)[chosen], arrays)  # noqa: B023
-
-
-def _checked(batch):
-  if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-    raise TypeError(
-      "data must give inputs and targets, as (x, y) or (x, y, sample weights). Received: "
-      f"{type(batch).__name__}{f' of {len(batch)}' if isinstance(batch, (tuple, list)) else ''}."
-    )
-  return tuple(batch)
-
-
-def _tensors(values):
-  return tf.nest.map_structure(tf.convert_to_tensor, values)

@@ -1,13 +1,12 @@
 """Prune before training: masks from the untrained network, at once or in iterations."""
 
 import functools
-import warnings
 
 import numpy as np
 import tensorflow as tf
 
 from tflottery import allocations, arguments, criteria, rules, site, strategies, training
-from tflottery import masks as _masks
+from tflottery.algorithms import checks
 from tflottery.algorithms.grasp import grasp
 from tflottery.algorithms.network import Network, Probe, unchanged
 from tflottery.algorithms.synflow import synflow
@@ -48,8 +47,7 @@ def prune(
 
   or let the callback prune when `fit` starts:
 
-      pruned = lambda model: tfl.prune(model, "snip", sparsity=0.9, data=train)
-      model.fit(train, epochs=10, callbacks=[tfl.callbacks.HoldMasks(pruned)])
+      tfl.callbacks.HoldMasks(lambda model: tfl.prune(model, "snip", sparsity=0.9, data=train))
 
   Over several iterations the share of weights that live falls exponentially, as in Tanaka et al.
   2020, arXiv:2006.05467, Algorithm 1: after iteration i of n it is (1 - sparsity)^(i/n). Every
@@ -97,10 +95,17 @@ def prune(
     TypeError: `model` is no Keras model, or the data is neither a data set nor arrays.
 
   >>> import keras
+  >>> from tflottery.fitting import HoldMasks
   >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
+  >>> model.compile("sgd", "mse")
   >>> masks = prune(model, "synflow", sparsity=0.8)
   >>> masks["fc/kernel"].shape, int(masks["fc/kernel"].sum())
   ((4, 5), 4)
+  >>> data = (np.ones((8, 4)), np.ones((8, 5)))
+  >>> pruned = HoldMasks(lambda model: prune(model, "snip", sparsity=0.8, data=data))
+  >>> _ = model.fit(*data, verbose=0, callbacks=[pruned])
+  >>> int(np.count_nonzero(model.get_weights()[0]))
+  4
   """
   allocations.check(sparsity, allocation)
   rules.check_scope(scope, allocation)
@@ -112,17 +117,19 @@ def prune(
   sites = site.sites(model, only=only, exclude=exclude)
   strategies.check(model)
   wanted = _wanted(sites, sparsity, allocation, scope, granularity)
-  rule = rules.prune(_checked(name, criterion), wanted, scope=scope, granularity=granularity)
+  rule = rules.prune(
+    checks.of_scores(name, criterion), wanted, scope=scope, granularity=granularity
+  )
   network = Network(model, sites, data=data, loss=loss, batches=batches, seed=seed)
   masks = _held(model, sites)
-  _warn_of_sparser(masks, wanted(1))
+  checks.warn_of_sparser(masks, wanted(1))
   with unchanged(model):
     weights = {path: tf.convert_to_tensor(s.variable) for path, s in sites.items()}
     for i in range(iterations):
       probe = _probe(network, weights, masks, i, seed)
       masks = rule(probe, (i + 1) / iterations)
   masks = {path: np.array(mask) for path, mask in masks.items()}
-  _warn_of_empty(masks)
+  checks.warn_of_empty(masks)
   return masks
 
 
@@ -173,73 +180,3 @@ def _probe(network, weights, masks, step, seed):
     network=network,
     seed=seed,
   )
-
-
-def _checked(name, criterion):
-  """The criterion, whose scores are refused where no ranking follows from them."""
-
-  def scores(probe):
-    found = criterion(probe)
-    shapes = {path: mask.shape for path, mask in probe.masks.items()}
-    wrong = [p for p, shape in shapes.items() if p not in found or np.shape(found[p]) != shape]
-    if wrong:
-      raise ValueError(
-        f"criterion={name!r} gives no scores of the weight's shape for {', '.join(wrong)}. Return a "
-        "dict from every path of probe.weights to a tensor of its shape."
-      )
-    _check_scores(name, int(probe.step), {p: found[p][mask] for p, mask in probe.masks.items()})
-    return {path: found[path] for path in probe.masks}
-
-  return scores
-
-
-def _check_scores(name, iteration, live):
-  """Refuse scores of the live weights that can't be ranked; warn of layers without any."""
-  paths = {
-    "strange": [path for path, scores in live.items() if not np.isfinite(scores).all()],
-    "still": [path for path, scores in live.items() if not np.any(scores)],
-    "empty": [path for path, scores in live.items() if not len(scores)],
-  }
-  strange, still, empty = (", ".join(found) for found in paths.values())
-  if strange:
-    raise ValueError(
-      f"criterion={name!r} gives {strange} scores that are not finite. Are the weights, the data and "
-      "the loss?"
-    )
-  if len(paths["still"]) == len(live):
-    raise ValueError(
-      f"criterion={name!r} gives every weight the score 0 in iteration {iteration + 1}, so nothing "
-      f"can be ranked{empty and f': no weight is left in {empty}'}. Choose a lower sparsity, "
-      "scope='layer' or another criterion."
-    )
-  if still and not iteration:
-    warnings.warn(
-      f"criterion={name!r} gives every weight of {still} the score 0: no signal passes there. "
-      "exclude= these, or choose another criterion.",
-      stacklevel=5,
-    )
-
-
-def _warn_of_sparser(held, wanted):
-  """Warn where masks that are held leave less than the sparsity, or dict of sparsities, wanted."""
-  pools = [held] if not isinstance(wanted, dict) else [{path: held[path]} for path in held]
-  for pool in pools:
-    final = wanted[next(iter(pool))] if isinstance(wanted, dict) else wanted
-    found = _masks.sparsity(pool)
-    size = sum(mask.shape.num_elements() for mask in pool.values())
-    if round((1 - found) * size) < _masks.kept_count(size, final):
-      warnings.warn(
-        f"The masks held on the model leave {', '.join(pool)} a sparsity of {found:.4g} already, more "
-        f"than the {final:.4g} asked for, and no masked weight comes back. Release them first.",
-        stacklevel=3,
-      )
-
-
-def _warn_of_empty(masks):
-  empty = [path for path, mask in masks.items() if not mask.any()]
-  if empty:
-    warnings.warn(
-      f"The masks leave no weight in {', '.join(empty)}, so nothing passes there. Choose a lower "
-      "sparsity, scope='layer', more iterations, or exclude= these.",
-      stacklevel=3,
-    )

@@ -4,7 +4,7 @@ Evci et al., Rigging the Lottery: Making All Tickets Winners, ICML 2020, arXiv:1
 Algorithm 1.
 """
 
-from tflottery import criteria, rules
+from tflottery import criteria, rules, step
 from tflottery.algorithms.static import drawn
 from tflottery.fitting import HoldMasks
 
@@ -80,15 +80,20 @@ class RigL(HoldMasks):
 
     schedule = schedules.drops(drop_schedule, drop, begin_step, end_step, frequency)
 
-    def replaces(step):
-      due, share = schedule(step)
+    def replaces(at):
+      due, share = schedule(at)
       return due & (share > 0)
 
-    changes = rules.Changes(
-      schedule,
-      rules.drop_and_grow(criteria.gradient),
-      skips=replaces if skip_update else None,
-      grow=rules.grow_init(grow_init, grow_scale, seed),
-    )
+    def changes(model):
+      # The gradients of several batches are not thrown away.
+      skipping = skip_update and not step.accumulates(step.innermost(model))
+      return rules.Changes(
+        schedule,
+        rules.drop_and_grow(criteria.gradient),
+        skips=replaces if skipping else None,
+        grow=rules.grow_init(grow_init, grow_scale, seed),
+      )
+
+    rules.grow_init(grow_init, grow_scale, seed)  # refuses an unknown one before there is a model
     start = drawn(sparsity, allocation, seed, only, exclude, masks)
     super().__init__(start, changes, log_sites=log_sites)

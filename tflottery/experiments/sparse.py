@@ -6,6 +6,7 @@ import math
 from tflottery import callbacks, durations, masks, training
 from tflottery import site as _sites
 from tflottery.algorithms import small_dense
+from tflottery.algorithms.prune import prune
 from tflottery.experiments import settings as _settings
 from tflottery.experiments import task
 from tflottery.seeds import seeds_of
@@ -76,11 +77,15 @@ class Task(task.Task):
         f"config.steps={self.settings.steps!r}. Give a divisor, for instance "
         f"{_divisor_below(self.end, self.settings.eval_every)}."
       )
-    with task.named(self.settings, "algorithm", "sparsity", "allocation"):
-      _, callback = ALGORITHMS[self.settings.algorithm](self)
-      if callback is not None:
-        callback.set_model(model)  # finds out whether the sparsity can be allocated
-        training.held_on(model).release()
+    try:
+      with task.named(self.settings, "algorithm", "sparsity", "allocation"):
+        _, callback = ALGORITHMS[self.settings.algorithm](self)
+        if callback is not None:
+          callback.set_model(model)  # finds out whether the sparsity can be allocated
+          training.held_on(model).release()
+    except TypeError as error:  # an argument that it does not take
+      name, own = self.settings.algorithm, self.settings.algorithm_arguments
+      raise ValueError(f"config.{name}={own!r}: {error}") from error
 
 
 _END = 0.75  # of the training, as in Evci et al. 2020, arXiv:1911.11134
@@ -107,14 +112,17 @@ def _small_dense(work):
 
 def _held(kind, *names):
   """The callback `kind` holds masks; it takes the common arguments of these names."""
+  return lambda work: (1.0, kind(**work.arguments(*names)))
+
+
+def _pruned(criterion):
+  """Masks of the untrained network, scored on its first batches, are held."""
 
   def start(work):
-    arguments = work.arguments(*names)
-    try:
-      return 1.0, kind(**arguments)
-    except TypeError as error:  # an argument that it does not take
-      own = work.settings.algorithm_arguments
-      raise ValueError(f"config.{work.settings.algorithm}={own!r}: {error}") from error
+    arguments = work.arguments(*_PRUNED)
+    steps = arguments.get("batches", 1)
+    data = work.batches(work.seeds["order"])(start=0, stop=steps)
+    return 1.0, callbacks.HoldMasks(lambda model: prune(model, criterion, data=data, **arguments))
 
   return start
 
@@ -132,6 +140,8 @@ ALGORITHMS = {
   "magnitude": _held(callbacks.Magnitude, "end_step", *_PRUNED),
   "random": _held(callbacks.Random, "end_step", "seed", *_PRUNED),
   "snip": _held(callbacks.SNIP, *_PRUNED),
+  "grasp": _pruned("grasp"),
+  "synflow": _pruned("synflow"),
 }
 
 
