@@ -1,6 +1,6 @@
 """ResNet-20 on CIFAR-10 at 90 %, ERK: growing by gradient, growing at random, and static masks.
 
-Expected: RigL above SET above static masks; hours on two cores. arXiv:1911.11134.
+Expected: RigL above SET above static masks; five hours on two cores. arXiv:1911.11134.
 
     TFDS_DATA_DIR=... python -m tflottery.bin.compare --config=configs/compare_cifar10.py --workdir=DIR
 """
@@ -14,6 +14,4 @@ def get_config():
   config.set.end_step = config.rigl.end_step
   config.sparsities = (0.9,)
   config.seeds = (0, 1, 2)
-  # A convolutional network keeps the cores busy by itself.
-  config.workers = 1
   return config

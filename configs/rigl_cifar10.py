@@ -1,6 +1,6 @@
 """RigL, ResNet-20 on CIFAR-10 at 90 %, ERK. Evci et al. 2020, arXiv:1911.11134.
 
-Expected: 25 minutes on two cores, in which the network does not converge: see --config.steps.
+25 minutes on two cores, too few for the paper's accuracy; --config.steps takes more.
 
     TFDS_DATA_DIR=... python -m tflottery.bin.train --config=configs/rigl_cifar10.py --workdir=DIR
 
@@ -13,7 +13,7 @@ from configs import train
 
 
 def get_config():
-  """SGD 0.1 with momentum, batches of 128, drops after half and three quarters, augmented."""
+  """SGD 0.1 with momentum, 6,000 batches of 128, drops after half and three quarters, augmented."""
   config = train.get_config()
   config.dataset = "cifar10"
   config.standardize = True

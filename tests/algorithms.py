@@ -38,10 +38,12 @@ def _iterative_magnitude_pruning(build, seed):
   return tfl.find_ticket(build, batches(seed=seed), seed=seed, verbose=0, **options).callback()
 
 
-def _synflow(build, seed):
-  return tfl.callbacks.HoldMasks(
-    lambda model: tfl.prune(model, "synflow", sparsity=0.6, iterations=10)
-  )
+def _before_training(criterion):
+  def callback(build, seed):
+    options = {"sparsity": 0.6, "scope": "layer", "data": batches()}
+    return tfl.callbacks.HoldMasks(lambda model: tfl.prune(model, criterion, **options))
+
+  return callback
 
 
 def _rewired(name, **options):
@@ -80,5 +82,7 @@ ALGORITHMS = {
   ),
   "magnitude": Row(_gradual("Magnitude"), EQUAL, (20, 35, 50)),
   "random": Row(_gradual("Random"), EQUAL, (20, 35, 50)),
+  "grasp": Row(_before_training("grasp"), EQUAL),
+  "synflow": Row(_before_training("synflow"), EQUAL),
   "snip": Row(lambda build, seed: tfl.callbacks.SNIP(0.6, scope="layer", batches=2), EQUAL, (1,)),
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tf_keras
 from builders import batches, mlp
 from by_hand import top
 from test_magnitude import Steps
@@ -33,8 +34,6 @@ def test_what_stays_is_what_is_drawn_highest_among_the_living(k):
 
 
 def test_another_seed_prunes_other_weights_and_global_scope_all_sites_together():
-  import tf_keras
-
   options = {"end_step": 4, "frequency": 2, "scope": "global"}
   one, other = (pruned(mlp(tf_keras), seed=seed, **options) for seed in (0, 1))
   assert sum(one.counts[14].values()) == sum(other.counts[14].values()) == 37

@@ -86,6 +86,14 @@ BAD = {
   "optimizer arguments that are none": ({"adam": 0.1}, ["config.adam=0.1"]),
   "an unknown scope": ({"scope": "model"}, ["config.scope='model'", "global"]),
   "an unknown start": ({"start": "rewound"}, ["config.start='rewound'", "continue"]),
+  "a strategy without a common gradient": (
+    {"strategy": "parameter_server"},
+    ["config.strategy='parameter_server'", "no gradient that all agree on"],
+  ),
+  "a strategy of several processes": (
+    {"strategy": "multi_worker_mirrored"},
+    ["config.strategy='multi_worker_mirrored'", "a program of your own"],
+  ),
   "an unknown strategy": ({"strategy": "tpu"}, ["config.strategy='tpu'", "mirrored"]),
   "an unknown arm": ({"arms": ("reint",)}, ["config.arms='reint'", "Did you mean reinit?"]),
   "an arm twice": ({"arms": ("reinit", "reinit")}, ["config.arms=", "reinit", "once"]),

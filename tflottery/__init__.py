@@ -4,6 +4,7 @@ import importlib
 import sys
 
 from tflottery import allocations, analysis, callbacks, granularity, masks
+from tflottery.algorithms.prune import prune
 from tflottery.site import sites
 from tflottery.tickets.reset import RESETS, initializers_of, reset
 from tflottery.tickets.search import find_ticket
@@ -23,6 +24,7 @@ __all__ = [
   "hold",
   "initializers_of",
   "masks",
+  "prune",
   "reset",
   "sites",
 ]

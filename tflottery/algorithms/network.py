@@ -95,7 +95,8 @@ class Network:
         return tf.nest.map_structure(lambda x: strategy.experimental_local_results(x)[0], found)
 
       self._compiled[function] = tf.function(everywhere, reduce_retracing=True)
-    return self._compiled[function](*args)
+    # A plain call would have TensorFlow warn of retracing where several networks are pruned.
+    return self._compiled[function].get_concrete_function(*args)(*args)
 
   def loss(self, batch, *, training, outputs=lambda x: x):
     """The loss of a batch, float scalar; `outputs` is a function of each output of the model."""

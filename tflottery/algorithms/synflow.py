@@ -59,32 +59,32 @@ def _scores(network, weights, scale):
   # 3/4 of the exponents: what is left is for single gradients above R.
   largest = 3 * int(math.log2(tf.as_dtype(network.model.compute_dtype).max)) // 4
   size = _log2_of_flow(network, weights, (scale, -largest, largest))
-  if size is None:  # the flow is 0: nothing can be ranked
+  if size == -math.inf:  # nothing can be ranked
     return {path: tf.zeros(site.shape) for path, site in network.sites.items()}
   in_range = abs(size + scale) <= largest
-  scale = scale if in_range else -round(size / 2)
-  inputs = _make_positive(network, weights, scale)
-  flow, gradients = network.run(
-    _gradients, inputs, tf.constant(2.0 ** (-round(size) - scale), tf.float64)
-  )
-  flow = float(flow)
-  if not in_range and not (_is_number(flow) and abs(_log2(flow) - scale - size) < 0.01):
+  if not in_range and size < math.inf:
+    scale = -round(size / 2)
+    in_range = abs(_log2(_measured(network, weights, scale)) - scale - size) < 0.01
+  if not in_range:
     raise ValueError(
-      f"criterion 'synflow': the sum of the outputs of model {network.model.name!r} is about "
-      f"2^{size:.0f}, out of the range of its floats, and can't be scaled because the outputs do not "
-      "grow in proportion to the inputs. Build the model with dtype='float64', or choose another "
-      "criterion."
+      f"criterion 'synflow': the sum of the outputs of model {network.model.name!r} is out of the "
+      "range of its floats, and it can't be scaled because the outputs do not grow in proportion to "
+      "the inputs. Build the model with dtype='float64', or choose another criterion."
     )
+  inputs = _make_positive(network, weights, scale)
+  factor = tf.constant(2.0 ** (-round(size) - scale), tf.float64)
+  gradients = network.run(_gradients, inputs, factor)
   return {path: tf.abs(weights[path][0] * gradient) for path, gradient in gradients.items()}
 
 
 def _log2_of_flow(network, weights, scales):
-  """log2 of |R|, measured at the first scale where R is a number other than 0; None without any."""
-  for scale in scales:
-    flow = float(network.run(_flow, _make_positive(network, weights, scale)))
-    if _is_number(flow):
-      return _log2(flow) - scale
-  return None
+  """log2 of |R|, measured at the first scale where it is one; else -inf where R is 0, or inf."""
+  sizes = [_log2(_measured(network, weights, scale)) - scale for scale in scales]
+  return next((size for size in sizes if math.isfinite(size)), sizes[0])
+
+
+def _measured(network, weights, scale):
+  return float(network.run(_flow, _make_positive(network, weights, scale)))
 
 
 def _make_positive(network, weights, scale):
@@ -102,14 +102,12 @@ def _flow(network, inputs):
 
 def _gradients(network, inputs, factor):
   with tf.GradientTape() as tape:
-    flow = _flow(network, inputs)
-    scaled = flow * factor
-  return flow, network.gradient(tape, scaled)
-
-
-def _is_number(flow):
-  return math.isfinite(flow) and flow != 0
+    scaled = _flow(network, inputs) * factor
+  return network.gradient(tape, scaled)
 
 
 def _log2(flow):
-  return math.log2(abs(flow))
+  """log2 of |flow|: -inf of 0, and inf of what is no number."""
+  if not math.isfinite(flow):
+    return math.inf
+  return math.log2(abs(flow)) if flow else -math.inf

@@ -11,6 +11,12 @@ from tflottery.tickets.search import STARTS
 KERASES = ("keras", "tf_keras")
 OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "rmsprop", "sgd")
 STRATEGIES = ("", "mirrored")
+_REFUSED = {
+  "parameter_server": "its workers update weights without waiting for each other, so there is no "
+  "gradient that all agree on when masks change",
+  "multi_worker_mirrored": "a binary is one process; call model.fit in a program of your own, one per "
+  "worker, with a tf_keras model built in the strategy's scope",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class Settings:
     """
     require_known("keras", self.keras, KERASES)
     require_known("optimizer", self.optimizer, OPTIMIZERS)
+    if self.strategy in _REFUSED:
+      raise ValueError(f"config.strategy={self.strategy!r}: {_REFUSED[self.strategy]}.")
     require_known("strategy", self.strategy, STRATEGIES)
     for name in ("batch_size", "eval_every", "replicas"):
       require_int(name, getattr(self, name), 1)
