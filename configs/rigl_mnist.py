@@ -1,6 +1,6 @@
 """RigL, LeNet-300-100 on MNIST at 98 %, ERK. Evci et al. 2020, arXiv:1911.11134.
 
-Expected: about 97 % test accuracy, where the dense network has 98 %; ten seconds on two cores.
+Expected: 96 % test accuracy, where the dense network has 98 %; half a minute on two cores.
 
     TFDS_DATA_DIR=... python -m tflottery.bin.train --config=configs/rigl_mnist.py --workdir=DIR
 """

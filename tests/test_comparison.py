@@ -71,9 +71,9 @@ def test_the_figure_has_a_line_per_algorithm_over_sparsity_and_the_dense_line():
   lines = {c.get_label(): c.lines[0] for c in axes.containers}
   assert set(lines) == {"RigL", "static"}
   assert list(lines["RigL"].get_ydata()) == pytest.approx([91.0, 80.0])
-  # Side by side, in the order in which they are given.
-  assert list(lines["RigL"].get_xdata()) == pytest.approx([0.1 / 1.025**0.5, 0.02 / 1.025**0.5])
-  assert list(lines["static"].get_xdata()) == pytest.approx([0.02 * 1.025**0.5])
+  # Side by side, in the order in which they are given: what remains falls to the right.
+  assert list(lines["RigL"].get_xdata()) == pytest.approx([0.1 * 1.025**0.5, 0.02 * 1.025**0.5])
+  assert list(lines["static"].get_xdata()) == pytest.approx([0.02 / 1.025**0.5])
   [dense] = [line for line in axes.lines if line.get_label() == "dense"]
   assert set(dense.get_ydata()) == {97.0}
 

@@ -235,25 +235,21 @@ def test_the_last_count_is_that_of_the_sparsity_as_it_was_written(size, sparsity
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_last_count_is_exact_in_a_compiled_step_too(jit_compile):
-  """Halves go to the even count: (1 - 0.3) * 15 = 10.5 weights are 10."""
-  sparsities = [i / 20 for i in range(1, 20)]
-  sizes = range(5, 60, 5)
+  """A half goes to the even count: (1 - 0.3) * 15 = 10.5 weights are 10, and 2.5 are 2."""
+  cases = [(15, 0.3), (35, 0.3), (10, 0.75), (30, 0.75), (50, 0.95)]
 
   @tf.function(jit_compile=jit_compile)
-  def counts(amounts):
-    scaled = [gradual.exact(s, 0.9)(amounts[0]) for s in sparsities]
-    scaled += [gradual.exact(s)(amount) for s, amount in zip(sparsities, amounts[1:], strict=True)]
-    return [[rules._kept_count(size, s) for size in sizes] for s in scaled]
+  def counts(network, *own):
+    spread = [rules._kept_count(size, gradual.exact(s, 0.9)(network)) for size, s in cases]
+    alone = zip(cases, own, strict=True)
+    return spread, [
+      rules._kept_count(size, gradual.exact(s)(amount)) for (size, s), amount in alone
+    ]
 
-  found = counts([tf.constant(np.float32(s)) for s in [0.9, *sparsities]])
-  expected = [[masks.kept_count(size, s) for size in sizes] for s in 2 * sparsities]
-  np.testing.assert_array_equal(found, expected)
-
-
-def test_the_sparsity_as_a_float32_would_keep_one_weight_more():
-  size = 10_000_005
-  assert masks.kept_count(size, 0.7) == 3_000_002
-  assert masks.kept_count(size, float(np.float32(0.7))) != 3_000_002
+  amounts = [tf.constant(np.float32(s)) for s in (0.9, *(s for _, s in cases))]
+  expected = [masks.kept_count(size, s) for size, s in cases]
+  assert expected == [10, 24, 2, 8, 3]
+  np.testing.assert_array_equal(counts(*amounts), [expected, expected])
 
 
 # --- Misuse --------------------------------------------------------------------------------------

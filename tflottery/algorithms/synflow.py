@@ -58,7 +58,7 @@ def synflow(probe, *, scale=0):
 def _scores(network, weights, scale):
   # 3/4 of the exponents: what is left is for single gradients above R.
   largest = 3 * int(math.log2(tf.as_dtype(network.model.compute_dtype).max)) // 4
-  size = _log2_of_flow(network, weights, (scale, -largest, largest))
+  size = _log2_of_flow(network, weights, scale, largest)
   if size == -math.inf:  # nothing can be ranked
     return {path: tf.zeros(site.shape) for path, site in network.sites.items()}
   in_range = abs(size + scale) <= largest
@@ -77,10 +77,14 @@ def _scores(network, weights, scale):
   return {path: tf.abs(weights[path][0] * gradient) for path, gradient in gradients.items()}
 
 
-def _log2_of_flow(network, weights, scales):
-  """log2 of |R|, measured at the first scale where it is one; else -inf where R is 0, or inf."""
-  sizes = [_log2(_measured(network, weights, scale)) - scale for scale in scales]
-  return next((size for size in sizes if math.isfinite(size)), sizes[0])
+def _log2_of_flow(network, weights, scale, largest):
+  """log2 of |R|, measured at another scale if it is no float there; -inf if R is 0, else inf."""
+  size = _log2(_measured(network, weights, scale))
+  if math.isfinite(size):
+    return size - scale
+  other = -largest if size > 0 else largest
+  again = _log2(_measured(network, weights, other))
+  return again - other if math.isfinite(again) else size
 
 
 def _measured(network, weights, scale):

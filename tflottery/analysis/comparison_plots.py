@@ -31,7 +31,7 @@ def comparison_figure(rows):
   others = itertools.cycle(OTHER_STYLES)
   for index, name in enumerate(names):
     # Side by side, for the bars of equal accuracies would hide each other.
-    aside = 1.025 ** (index - (len(names) - 1) / 2)
+    aside = 1.025 ** ((len(names) - 1) / 2 - index)
     own = sorted((r for r in rows if r["algorithm"] == name), key=lambda row: row["sparsity"])
     style = _STYLES[name] if name in _STYLES else next(others)
     _draw_algorithm(axes, own, aside, style, label=comparison.label(name))
