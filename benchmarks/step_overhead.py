@@ -1,6 +1,6 @@
 """What held masks and RigL cost: milliseconds per training step, and ratios to the dense network.
 
-    python benchmarks/step_overhead.py [--rounds=15] [--instances=3] [--networks=lenet_300_100]
+    python benchmarks/step_overhead.py [--rounds=15] [--instances=3] [--networks=lenet_300_100] [--kerases=keras]
 
 `held masks` do not change; `rigl` changes them every 100 steps, at 90 % ERK.
 
@@ -44,6 +44,7 @@ def small_conv(k):
   return k.Sequential([*layers, k.layers.Dense(10)]), 60
 
 
+KERASES = {"tf_keras": tf_keras, "keras": keras}
 NETWORKS = {"lenet_300_100": (lenet_300_100, 200), "small_conv": (small_conv, 100)}
 
 
@@ -91,6 +92,7 @@ def main():
   parser.add_argument("--rounds", type=int, default=15)
   parser.add_argument("--instances", type=int, default=3)
   parser.add_argument("--networks", default=",".join(NETWORKS))
+  parser.add_argument("--kerases", default=",".join(KERASES))
   args = parser.parse_args()
   warnings.filterwarnings("ignore")
   print(
@@ -98,7 +100,7 @@ def main():
   )
   for name in args.networks.split(","):
     network, steps = NETWORKS[name]
-    for k in (tf_keras, keras):
+    for k in [KERASES[name] for name in args.kerases.split(",")]:
       for label, setting in SETTINGS.items():
         found = measure(k, network, steps, setting, rounds=args.rounds, instances=args.instances)
         for arm_name, value in found.items():

@@ -71,6 +71,7 @@ def assert_same(before, after):
   np.testing.assert_array_equal(before[3], after[3])
 
 
+@functools.cache
 def restless(k):
   """Normalisation, dropout, a metric and a trained optimizer: much that a pass could change."""
   layers = [
@@ -171,9 +172,9 @@ def test_grasp_scores_the_weight_times_hessian_times_gradient(k, weights, expect
   np.testing.assert_allclose(cool[0]["fc/kernel"].ravel(), np.array(expected) / 16, rtol=1e-6)
 
 
-def test_grasp_removes_the_highest_scores_of_the_paper(k):
-  """S(-w) of equation 8 by second differences of the loss: -w H g, highest goes first."""
-  model = mlp(k)
+def test_grasp_removes_the_highest_scores_of_the_paper():
+  """-w H g, by second differences of the loss."""
+  model = mlp(keras)
   x, y = arrays(16)
   one_hot = np.eye(3)[y]
 
@@ -282,7 +283,8 @@ def test_the_synaptic_flow_is_conserved_from_layer_to_layer(seed, widths):
   assert 0.7 < flows[0] < 1.5  # over the next power of two
 
 
-def test_a_hundred_iterations_of_synflow_leave_no_layer_empty_where_one_does(k):
+def test_a_hundred_iterations_of_synflow_leave_no_layer_empty_where_one_does():
+  k = keras
   rng = np.random.default_rng(0)
   model = chain(k, rng.uniform(1, 1.1, size=(16, 16)), rng.uniform(1, 1.1, size=(16, 1)))
   with pytest.warns(UserWarning, match=r"no weight in l0/kernel.*more iterations"):
@@ -325,7 +327,8 @@ def test_a_flow_that_can_neither_be_represented_nor_scaled_is_refused(k):
   with pytest.raises(ValueError, match=r"out of the range of its floats.*dtype='float64'"):
     prune(model, "synflow", sparsity=0.5)
   wide = chain(k, *[np.full((2, 2), 2.0**8)] * 20, activation="softplus", dtype="float64")
-  assert prune(wide, "synflow", sparsity=0.5, iterations=2)["l0/kernel"].any()
+  scores, _ = seen(wide, synflow)
+  assert all((score > 0).all() for score in scores[0].values())
 
 
 def test_activations_that_saturate_are_warned_of_and_can_be_scaled_away(k):
@@ -615,7 +618,7 @@ def test_networks_of_other_layers_are_pruned_too(k):
     model = compiled(k, k.Sequential(layers))
     for name in ("snip", "grasp", "synflow"):
       data = (x, np.arange(16) % 3)
-      masks = prune(model, name, sparsity=0.5, scope="layer", iterations=2, data=data)
+      masks = prune(model, name, sparsity=0.5, scope="layer", iterations=1, data=data)
       assert all(mask.sum() == round(mask.size / 2) for mask in masks.values())
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tflottery import masks, step
+from tflottery import step
+from tflottery.masks import live_count, select
 from tflottery.probe import Lazy, Probe
 from tflottery.site import Site
 
@@ -118,8 +119,8 @@ class Changing:
       _update(strategy, places[path].mask, _assign, mask)
       if places[path].site.wrapper_mask is not None:
         _update(strategy, places[path].site.wrapper_mask, _assign, tf.cast(mask, tf.float32))
-      live.append(tf.math.count_nonzero(mask))
-      grown.append(tf.math.count_nonzero(mask & ~before))
+      live.append(live_count(mask))
+      grown.append(live_count(mask & ~before))
     share = tf.cast(tf.add_n(grown) / tf.add_n(live), tf.float32)
     _update(strategy, self.count, _add, tf.constant(1))
     _update(strategy, self.replaced, _assign, share)
@@ -138,7 +139,7 @@ def _update(strategy, variable, function, *args):
 
 
 def _select(variable, kept, other):
-  variable.assign(masks.select(kept, variable, other))
+  variable.assign(select(kept, variable, other))
 
 
 def _assign(variable, value):

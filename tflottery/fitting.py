@@ -80,8 +80,10 @@ class HoldMasks(tf_keras.callbacks.Callback):
       `HeldMasks`, also a context manager that releases at its end.
     """
     changes = self._changes(model) if callable(self._changes) else self._changes
-    masks = self._masks(model) if callable(self._masks) else self._masks
-    return training.hold(model, self._ended_with or masks, changes)
+    masks = self._ended_with
+    if masks is None:
+      masks = self._masks(model) if callable(self._masks) else self._masks
+    return training.hold(model, masks, changes)
 
   def on_train_begin(self, logs=None):
     _refuse_another(self._held)

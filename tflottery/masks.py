@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 _SMALLEST_NORMAL = 1 << 23  # the bits of 2^-126
+# XLA halves the time of a selection, and takes half a second once for every size.
+_WORTH_COMPILING = 1 << 14
 
 
 def select(mask, values, others):
@@ -46,17 +48,25 @@ def keep_top(scores, count):
   >>> keep_top([3.0, 1.0, 3.0, 3.0], 2).numpy()
   array([ True, False,  True, False])
   """
+  scores = tf.cast(scores, tf.float32)
+  is_large = scores.shape.num_elements() >= _WORTH_COMPILING
+  return (_compiled if is_large else _kept)(scores, tf.cast(count, tf.int32))
+
+
+def _kept(scores, count):
   keys = ordered(scores)
-  count = tf.cast(count, tf.int32)
   threshold, reached = _threshold(keys, count)
 
   def with_ties():
     tied = keys == threshold
-    room = count - _count(keys > threshold)
+    room = count - live_count(keys > threshold)
     return (keys > threshold) | (tied & (tf.cumsum(tf.cast(tied, tf.int32)) <= room))
 
   kept = tf.cond(reached == count, lambda: keys >= threshold, with_ties)
   return tf.reshape(kept, tf.shape(scores))
+
+
+_compiled = tf.function(_kept, jit_compile=True)
 
 
 def _threshold(keys, count):
@@ -71,7 +81,7 @@ def _threshold(keys, count):
     share = tf.where(turn % 2 == 0, share, tf.constant(0.5, tf.float64))
     guess = low + tf.cast(share * tf.cast(high - low, tf.float64), tf.int64)
     guess = tf.clip_by_value(guess, low + 1, high - 1)
-    at_guess = _count(keys >= tf.cast(guess, tf.int32))
+    at_guess = live_count(keys >= tf.cast(guess, tf.int32))
     lower = at_guess >= count
     return (
       tf.where(lower, guess, low),
@@ -88,8 +98,9 @@ def _threshold(keys, count):
   return tf.cast(low, tf.int32), at_low
 
 
-def _count(chosen):
-  return tf.reduce_sum(tf.cast(chosen, tf.int32))
+def live_count(mask):
+  """How many are True, int32 scalar tensor."""
+  return tf.reduce_sum(tf.cast(mask, tf.int32))
 
 
 def ordered(scores):
@@ -132,7 +143,7 @@ def drop_and_grow(mask, drop, grow, share):
   >>> drop_and_grow(mask, [2.0, 1.0, 0.0, 0.0], [0.0, 3.0, 1.0, 4.0], 0.5).numpy()
   array([ True, False, False,  True])
   """
-  live = tf.math.count_nonzero(mask, dtype=tf.int32)
+  live = live_count(mask)
   replaced = tf.cast(tf.cast(live, tf.float32) * tf.cast(share, tf.float32), tf.int32)
   replaced = tf.minimum(replaced, live)  # float32 rounds counts above 2^24, some of them up
   kept = keep_top(tf.where(mask, tf.cast(drop, tf.float32), -np.inf), live - replaced)

@@ -149,5 +149,7 @@ def _spread(kept, mask, granularity):
 
 def _kept_count(size, sparsity):
   """`masks.kept_count` of a sparsity that is known only in the step."""
+  if not tf.is_tensor(sparsity):
+    sparsity = tf.constant(sparsity, tf.float64)  # tf.cast would make it a float32 first
   left = tf.round((1 - tf.cast(sparsity, tf.float64)) * size)
   return tf.maximum(1, tf.cast(left, tf.int32))

@@ -242,6 +242,11 @@ def layers(model):
   yield from walk(model, (), None)
 
 
+def empty_wrappers(model):
+  """tfmot's wrappers that have no weight to prune, such as a BatchNormalization's."""
+  return [w for _, w, _ in layers(model) if _is_wrapper(w) and not w.pruning_vars]
+
+
 def _is_wrapper(layer):
   return hasattr(layer, "pruning_vars") and hasattr(layer, "pruning_obj")
 

@@ -206,7 +206,7 @@ class HeldMasks:
     """Stop tfmot's wrappers from changing masks while these are held: (wrapper, its schedule)."""
     wrappers = {id(site.wrapper): site.wrapper for site in self.sites.values() if site.wrapper}
     schedules = []
-    for wrapper in wrappers.values():
+    for wrapper in [*wrappers.values(), *_sites.empty_wrappers(self.model)]:
       schedules.append((wrapper, wrapper.pruning_obj._pruning_schedule))
       wrapper.pruning_obj._pruning_schedule = _never_due
       # The wrapper refuses to train before a callback has set its step.

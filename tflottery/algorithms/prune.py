@@ -38,7 +38,10 @@ def prune(
   only=None,
   exclude=None,
 ):
-  """Masks for a network before it is trained. The model itself stays as it is.
+  """Masks for a network before it is trained.
+
+  The model stays as it is, weights, statistics, optimizer, metrics and seeds, also where this raises.
+  A data set is begun anew once, which is all that one that shuffles notices.
 
   Train with them held:
 
@@ -150,7 +153,7 @@ def _wanted(sites, sparsity, allocation, scope, granularity):
       granularity.check(shape, path)
 
   def reached(final, share):
-    return final if share == 1 else 1 - (1 - final) ** share
+    return np.float64(final if share == 1 else 1 - (1 - final) ** share)
 
   if scope == "global":
     return lambda share: reached(sparsity, share)

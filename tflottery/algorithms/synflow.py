@@ -56,8 +56,9 @@ def synflow(probe, *, scale=0):
 
 
 def _scores(network, weights, scale):
+  dtypes = {tf.as_dtype(site.layer.compute_dtype) for site in network.sites.values()}
   # 3/4 of the exponents: what is left is for single gradients above R.
-  largest = 3 * int(math.log2(tf.as_dtype(network.model.compute_dtype).max)) // 4
+  largest = 3 * int(math.log2(min(dtype.max for dtype in dtypes))) // 4
   size = _log2_of_flow(network, weights, scale, largest)
   if size == -math.inf:  # nothing can be ranked
     return {path: tf.zeros(site.shape) for path, site in network.sites.items()}
