@@ -1,5 +1,8 @@
 """A comparison's rows, its table and its figure; values worked by hand."""
 
+import io
+import warnings
+
 import pytest
 
 from tflottery.analysis import comparison, comparison_plots
@@ -76,6 +79,12 @@ def test_the_figure_has_a_line_per_algorithm_over_sparsity_and_the_dense_line():
   assert list(lines["static"].get_xdata()) == pytest.approx([0.02 / 1.025**0.5])
   [dense] = [line for line in axes.lines if line.get_label() == "dense"]
   assert set(dense.get_ydata()) == {97.0}
+
+
+def test_the_dense_network_alone_makes_a_figure_without_a_warning():
+  with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    comparison_plots.comparison_figure(ROWS[:1]).savefig(io.BytesIO(), format="png")
 
 
 def test_bars_reach_a_standard_deviation_up_and_down():

@@ -70,8 +70,9 @@ def _percentages(row):
 def _set_sparsity_axis(axes, sparsities):
   """Make x the sparsity: in the log of what remains, so that 90 and 99 % lie as far apart as 0 and 90."""
   remaining = sorted((1 - sparsity for sparsity in sparsities), reverse=True) or [1.0]
+  # Before the scale: the limits of a dense line alone begin at 0, which has no logarithm.
+  axes.set_xlim(remaining[0] * 1.25, remaining[-1] / 1.25)
   axes.set_xscale("log")
   axes.set_xlabel("Sparsity (%)")
   axes.xaxis.set_minor_locator(NullLocator())
-  axes.set_xlim(remaining[0] * 1.25, remaining[-1] / 1.25)
   axes.set_xticks(remaining, [f"{100 * (1 - share):.4g}" for share in remaining])
