@@ -3,6 +3,7 @@
 import csv
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -194,6 +195,12 @@ def test_a_schedule_that_ended_before_this_fit_names_the_steps(k):
 def test_epochs_before_the_initial_one_are_not_counted(k):
   with pytest.raises(ValueError, match=r"never fires .* ends at step 15"):
     fit(small(k), rigl(begin_step=16, end_step=20), initial_epoch=3, epochs=4)
+
+
+def test_batches_whose_gradients_are_accumulated_make_one_step():
+  optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+  with pytest.raises(ValueError, match=r"never fires .* ends at step 7"):
+    fit(small(keras, optimizer=optimizer), rigl(begin_step=7, end_step=14))
 
 
 def test_an_end_beyond_the_fit_is_warned_of_where_a_sparsity_is_the_aim(k):

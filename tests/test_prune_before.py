@@ -702,7 +702,6 @@ def test_a_sparsity_out_of_range_is_refused(sparsity):
       "fc1/kernel, fc2/kernel, out/kernel scores that are not finite",
     ),
   ],
-  ids=str,
 )
 def test_bad_arguments_are_refused_by_name(options, message):
   with pytest.raises(ValueError, match=message):

@@ -5,7 +5,7 @@ import warnings
 import tf_keras
 
 from tflottery import masks as _masks
-from tflottery import training
+from tflottery import step, training
 
 
 class HoldMasks(tf_keras.callbacks.Callback):
@@ -139,6 +139,12 @@ def _refuse_another(held):
   )
 
 
+def _updates(model, batches):
+  """How many updates the optimizer makes of so many batches."""
+  accumulated = getattr(step.innermost(model), "gradient_accumulation_steps", None)  # Keras 3 alone
+  return batches // (accumulated or 1)
+
+
 def _check_schedule(held, params, epoch):
   """Refuse a schedule that can't fire within the steps that `fit` is going to do from `epoch` on.
 
@@ -150,7 +156,7 @@ def _check_schedule(held, params, epoch):
   from tflottery import schedules  # imports tfmot, which only schedules need
 
   start = held.steps_done
-  stop = start + params["steps"] * (params["epochs"] - epoch)
+  stop = start + _updates(held.model, params["steps"] * (params["epochs"] - epoch))
   schedule, ends = held.changes.schedule, held.changes.ends
   if schedules.first_due(schedule, start, stop) is None:
     held.release()
