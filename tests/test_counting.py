@@ -523,7 +523,8 @@ def test_a_budget_below_what_stays_dense_names_what_can_be_reached(k):
   assert 0.9 < sparsity_for_flops(mlp(k), 0.11, "equal") < 1
 
 
-@pytest.mark.parametrize("name", ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
 def test_resnet_50_takes_the_published_flops(name):
   file = pathlib.Path(__file__).parent.parent / "benchmarks" / "flops_resnet50.py"
   benchmark = runpy.run_path(str(file))

@@ -19,6 +19,8 @@ from tflottery.algorithms.grasp import grasp
 from tflottery.algorithms.prune import CRITERIA, prune
 from tflottery.algorithms.synflow import synflow
 
+pytestmark = pytest.mark.slow
+
 ROW = np.array([[1.0, 1.0, 1.0, 4.0]], "float32")
 ZERO = np.zeros((1, 1), "float32")
 

@@ -10,6 +10,8 @@ from test_magnitude import Steps
 import tflottery as tfl
 from tflottery import draws, masks
 
+pytestmark = pytest.mark.slow  # `tests/algorithms.py` has the fast ones
+
 SHAPES = {"fc1/kernel": (8, 6), "fc2/kernel": (6, 5), "out/kernel": (5, 3)}
 
 
@@ -38,6 +40,12 @@ def test_another_seed_prunes_other_weights_and_global_scope_all_sites_together()
   one, other = (pruned(mlp(tf_keras), seed=seed, **options) for seed in (0, 1))
   assert sum(one.counts[14].values()) == sum(other.counts[14].values()) == 37
   assert any((one.masks[14][path] != other.masks[14][path]).any() for path in SHAPES)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None])
+def test_a_seed_that_is_none_is_refused(seed):
+  with pytest.raises(ValueError, match=r"seed=.* is out of range"):
+    tfl.callbacks.Random(0.5, end_step=10, seed=seed)
 
 
 @pytest.mark.parametrize("sparsity", [0, 1, 1.5, -0.1, float("nan"), True, None])

@@ -327,6 +327,12 @@ def test_bad_arguments_are_refused_when_the_callback_is_made(options, message):
     tfl.callbacks.RigL(0.5, **options)
 
 
+@pytest.mark.parametrize("argument", ["only", "exclude"])
+def test_patterns_beside_masks_are_refused(argument):
+  with pytest.raises(ValueError, match=f"{argument}='fc' beside masks=: the masks say it"):
+    rigl(**{argument: "fc"})
+
+
 def test_an_erk_that_can_not_fit_is_refused(k):
   model = linear(k, [1.0] * 6, "sgd")
   with pytest.raises(ValueError, match=r"sparsity=0\.99 leaves 0\.06 of 6 weights"):

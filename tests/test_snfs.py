@@ -30,6 +30,8 @@ FADING = np.float32(
   ]
 )
 
+pytestmark = pytest.mark.slow  # `tests/algorithms.py` has the fast ones
+
 
 def averages(gradients, share=0.9):
   found, average = [], np.zeros(6)

@@ -48,6 +48,7 @@ def test_seeds_of_masks_differ_from_those_of_initialisation():
   assert work.arguments("seed")["seed"] == work.seeds["masks"] != work.seeds["initialisation"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sparse.ALGORITHMS)
 def test_every_algorithm_starts_from_the_same_weights(name):
   expected = task_of(algorithm="static").start()[0].get_weights()

@@ -65,6 +65,12 @@ def test_a_sparsity_that_is_none_is_refused(sparsity):
     tfl.callbacks.Static(sparsity)
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, None, True, (0, 1)])
+def test_a_seed_that_is_none_is_refused(seed):
+  with pytest.raises(ValueError, match=r"seed=.* is out of range"):
+    tfl.callbacks.Static(0.5, seed=seed)
+
+
 def test_a_pattern_that_matches_nothing_is_refused(k):
   with pytest.raises(ValueError, match="only='conv' matches no prunable weight"):
     mlp(k).fit(batches(), verbose=0, callbacks=[tfl.callbacks.Static(0.5, only="conv")])

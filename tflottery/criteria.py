@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tflottery import draws
+from tflottery import arguments, draws
 
 
 def magnitude(probe):
@@ -31,7 +31,11 @@ def random(seed):
   """A criterion of uniform draws in [0, 1), new ones at every step.
 
   Site i draws from (seed, i, step): the same numbers on every device, replica and worker.
+
+  Raises:
+    ValueError: the seed is no whole number, or below 0.
   """
+  seed = arguments.whole("seed", seed, least=0)
 
   def draw(probe):
     sites = enumerate(probe.masks.items())

@@ -13,6 +13,7 @@ def check(model):
     TypeError: the model stands under a `ParameterServerStrategy`, or it is a Keras 3 model under
       `MultiWorkerMirroredStrategy`.
   """
+  k = _sites.keras_of(model)
   strategy = model.distribute_strategy
   if isinstance(strategy, tf.distribute.ParameterServerStrategy):
     raise TypeError(
@@ -21,7 +22,7 @@ def check(model):
       "Use MirroredStrategy or MultiWorkerMirroredStrategy."
     )
   several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-  if several and _sites.keras_of(model) is keras:
+  if several and k is keras:
     raise TypeError(
       "strategy MultiWorkerMirroredStrategy can't train a Keras 3 model: its fit fails on the "
       "values of several workers. Build the model with tf_keras, or use MirroredStrategy."

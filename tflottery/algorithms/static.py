@@ -3,7 +3,7 @@
 The baseline of Evci et al. 2020, arXiv:1911.11134, section 4.
 """
 
-from tflottery import allocations, site
+from tflottery import allocations, arguments, site
 from tflottery import masks as _masks
 from tflottery.fitting import HoldMasks
 
@@ -39,9 +39,12 @@ class Static(HoldMasks):
 
 def drawn(sparsity, allocation, seed, only, exclude, masks=None):
   """A function of a model that draws its masks, or the `masks` that are given instead."""
+  arguments.whole("seed", seed, least=0)
   if masks is not None:
-    if sparsity is not None:
-      raise ValueError(f"sparsity={sparsity!r} beside masks=: the masks say it. Leave one out.")
+    given = {"sparsity": sparsity, "only": only, "exclude": exclude}
+    for name, value in given.items():
+      if value is not None:
+        raise ValueError(f"{name}={value!r} beside masks=: the masks say it. Leave one out.")
     return masks
   allocations.check(sparsity, allocation)
 
