@@ -62,7 +62,9 @@ def measure(size, rounds):
   found = {name: function() for name, function in functions.items()}  # traces
   for name, mask in found.items():
     others = np.abs(weights[(mask != 0) & ~found["ours"]])
-    if (found["ours"] & (mask == 0)).any() or (others != np.abs(weights[found["ours"]]).min()).any():
+    if (found["ours"] & (mask == 0)).any() or (
+      others != np.abs(weights[found["ours"]]).min()
+    ).any():
       raise AssertionError(f"{name} keeps other weights: {np.count_nonzero(mask)} of them")
   times = {name: [] for name in functions}
   for _ in range(rounds):
