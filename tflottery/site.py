@@ -247,6 +247,26 @@ def empty_wrappers(model):
   return [w for _, w, _ in layers(model) if _is_wrapper(w) and not w.pruning_vars]
 
 
+def without_wrappers(model):
+  """`model` without tfmot's wrappers: a new model of the same layers, or `model` if it has none.
+
+  Raises:
+    ValueError: wrapped layers in a subclassed model, which tfmot can't rebuild.
+  """
+  if not any(_is_wrapper(layer) for _, layer, _ in layers(model)):
+    return model
+  from tflottery import tfmot
+
+  try:
+    return tfmot.load().sparsity.keras.strip_pruning(model)
+  except (NotImplementedError, ValueError) as error:
+    raise ValueError(
+      f"The pruning wrappers of model {model.name!r} can't be taken off: {error} Only Sequential "
+      "and functional models can be stripped of them; build the model without wrappers and put the "
+      "weights in."
+    ) from error
+
+
 def _is_wrapper(layer):
   return hasattr(layer, "pruning_vars") and hasattr(layer, "pruning_obj")
 

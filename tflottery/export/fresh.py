@@ -1,0 +1,75 @@
+"""Runs in a process of its own: loads SavedModels with TensorFlow alone, calls and times them.
+
+    python fresh.py JOB RESULT
+
+JOB and RESULT are pickles. A job: `models` (dict from name to directory), `endpoints` (dict from
+name to the arguments of a call), `seconds` (how long to time), `threads` (of one operation, and of
+several). A result: `outputs` (name -> endpoint -> flat list of arrays), `load_seconds`, `seconds`
+(name -> medians of one call of the first endpoint), `rounds`.
+"""
+
+import pickle
+import random
+import statistics
+import sys
+import time
+
+import tensorflow as tf
+
+
+def load(models):
+  loaded, seconds = {}, {}
+  for name in random.sample(list(models), len(models)):
+    begun = time.perf_counter()
+    loaded[name] = tf.saved_model.load(models[name])
+    seconds[name] = time.perf_counter() - begun
+  return loaded, seconds
+
+
+def call(model, endpoint, arguments):
+  result = getattr(model, endpoint)(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
+  return [tensor.numpy() for tensor in tf.nest.flatten(result, expand_composites=True)]
+
+
+def timed(loaded, endpoint, arguments, budget):
+  """Seconds of one call by model: medians over rounds, each in a new random order."""
+  arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)
+  seconds = {name: [] for name in loaded}
+  end = time.perf_counter() + budget
+  rounds = 0
+  while rounds < 3 or (rounds < 300 and time.perf_counter() < end):
+    for name in random.sample(list(loaded), len(loaded)):
+      begun = time.perf_counter()
+      result = getattr(loaded[name], endpoint)(*arguments)
+      for tensor in tf.nest.flatten(result, expand_composites=True):
+        tensor.numpy()
+      seconds[name].append(time.perf_counter() - begun)
+    rounds += 1
+  return {name: statistics.median(values) for name, values in seconds.items()}, rounds
+
+
+def main(job_path, result_path):
+  with open(job_path, "rb") as file:
+    job = pickle.load(file)
+  tf.config.threading.set_intra_op_parallelism_threads(job["threads"][0])
+  tf.config.threading.set_inter_op_parallelism_threads(job["threads"][1])
+  loaded, load_seconds = load(job["models"])
+  outputs = {
+    name: {endpoint: call(model, endpoint, args) for endpoint, args in job["endpoints"].items()}
+    for name, model in loaded.items()
+  }
+  first, arguments = next(iter(job["endpoints"].items()))
+  seconds, rounds = timed(loaded, first, arguments, job["seconds"])
+  result = {
+    "outputs": outputs,
+    "load_seconds": load_seconds,
+    "seconds": seconds,
+    "rounds": rounds,
+    "imported": sorted({name.split(".")[0] for name in sys.modules}),
+  }
+  with open(result_path, "wb") as file:
+    pickle.dump(result, file)
+
+
+if __name__ == "__main__":
+  main(*sys.argv[1:])

@@ -1,0 +1,73 @@
+"""The `tf.Module` that is saved: the traced endpoints over the export's own variables."""
+
+import tensorflow as tf
+
+from tflottery.export import endpoints, rebuild, variables
+
+
+def write(directory, model, traced, weights):
+  """Write a SavedModel of `traced`, whose weights are stored as `weights` say.
+
+  Each weight is written once. What the functions capture beside weights (lookup tables, constants)
+  is saved with them.
+
+  Args:
+    directory: where to.
+    model: the model that the functions were traced from; its lookup tables are looked for in it.
+    traced: dict from endpoint name to `ConcreteFunction`. The first is `serving_default` too.
+    weights: list of `choice.Weight`.
+
+  Returns:
+    The `tf.Module`.
+  """
+  root, entries = tf.Module(), []
+  stored = {id(w.variable.handle): _stored(w, entries) for w in weights}
+  root.weights = [s.variable for s in stored.values()]
+  if entries:
+    root.packed = variables.unpacking(entries)
+  root.resources = _resources(model, traced)
+  signatures = {}
+  for name, function in traced.items():
+    signatures[name] = _endpoint(function, stored)
+    setattr(root, name, signatures[name])
+  signatures.setdefault("serving_default", next(iter(signatures.values())))
+  options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+  tf.saved_model.save(root, str(directory), signatures=signatures, options=options)
+  return root
+
+
+def _stored(weight, entries):
+  if weight.packed is None:
+    return variables.Plain(weight.path, weight.array)
+  unpacked = variables.Unpacked(weight.path, weight.array)
+  entries.append((weight.packed, variables.fill(unpacked, weight.packed)))
+  return unpacked
+
+
+def _endpoint(traced, stored):
+  graph_def = traced.graph.as_graph_def()
+  stand_ins = {}
+  for outside, name in rebuild.capture_names(traced):
+    own = stored.get(id(outside))
+    if own is None:
+      stand_ins[name] = _captured(outside)
+    else:
+      stand_ins[name] = own.handle
+      stand_ins |= dict.fromkeys(rebuild.reads(graph_def, name), own.read)
+  call = rebuild.calling(traced, stand_ins, graph_def)
+  return tf.function(call, input_signature=endpoints.arguments(traced), autograph=False)
+
+
+def _captured(outside):
+  return lambda: tf.compat.v1.get_default_graph().capture(outside)
+
+
+def _resources(model, traced):
+  """The lookup tables and the like that `traced` captures, found among the model's parts."""
+  captured = {id(outside) for f in traced.values() for outside, _ in f.graph.captures}
+  parts = tf.train.TrackableView(model).descendants()
+  return [
+    part
+    for part in parts
+    if not isinstance(part, tf.Variable) and id(getattr(part, "resource_handle", None)) in captured
+  ]

@@ -1,0 +1,181 @@
+"""Sparse SavedModels: small on disk, as fast as dense, loaded by plain TensorFlow."""
+
+import numpy as np
+import tensorflow as tf
+
+from tflottery.export import beside, choice, endpoints, inputs, module, packing, report, trial
+from tflottery.export.stripped import holding, stripped
+
+FORMATS = ("auto", "compact", "csr", "fastest", "dense")
+VALUES = ("float32", "float16")
+
+# Relative to the largest output. Threads and fused kernels may change the last bits of sums.
+_TOLERANCE = 1e-5
+
+
+def saved_model(
+  model,
+  directory,
+  *,
+  format="auto",  # noqa: A002 - the word that Keras's export has for it
+  values="float32",
+  signatures=None,
+  examples=None,
+  overwrite=False,
+  verbose=True,
+):
+  """Write `model` as a SavedModel that is small where its weights are 0.
+
+  The weights that are mostly 0 are packed: their values, and where they are as a bit mask or as
+  gaps, whichever is smaller. When the SavedModel is loaded, by whatever loader, they are unpacked
+  once into ordinary variables; from then on it computes exactly what a dense one does, as fast, in
+  the memory of a dense one. No code of tflottery or Keras is needed to load it.
+
+  The export is loaded in a fresh process and its outputs are compared with the model's before it
+  takes the place of `directory`; a failed export leaves there what was there.
+
+  Masks that are held on the model, or are those of tfmot's wrappers, are laid on the weights, and
+  wrappers taken off; the model itself is left as it was.
+
+  Args:
+    model: a built model of either Keras: Sequential, functional or subclassed.
+    directory: where to; missing or empty.
+    format: `auto` is `compact` where that is smaller, else `dense`. `compact` packs each weight
+      that becomes smaller by it. `csr` also multiplies by the nonzero weights alone, in Dense and
+      1x1 convolutions where that is known to be faster (from 95 % zeros, 32 rows and a million
+      weights on). `fastest` measures here which of them are. `dense` writes each weight as it is,
+      once.
+    values: dtype that packed kernels are stored in. `float16` halves them and rounds each to 11
+      bits; they are float32 again when loaded. Weights beyond 65,504 keep the model's dtype.
+    signatures: dict from endpoint name to a `tf.function` with an `input_signature`, or to the list
+      of `tf.TensorSpec`s to call the model with. None is Keras's own: `serve`, the batch size free.
+      The first is also the signature `serving_default`.
+    examples: inputs to compare and time with, in the structure that the first endpoint takes, as
+      arrays; None draws 32 rows. Their rows are what `csr` and `fastest` go by.
+    overwrite: True replaces the SavedModel in `directory`.
+    verbose: True prints the report.
+
+  Returns:
+    A `Report`, which is also in `directory` as `export_report.json`.
+
+  Raises:
+    FileExistsError: `directory` is not empty.
+    OSError: it can't be written, or the disk is full.
+    RuntimeError: the export can't be loaded, or its outputs are not the model's.
+    TypeError: `model` is no Keras model.
+    ValueError: it is not built, or an argument has no such value.
+
+  >>> import keras
+  >>> model = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100, name="fc")])
+  >>> kernel, bias = model.get_weights()
+  >>> model.set_weights([np.where(np.abs(kernel) < np.quantile(np.abs(kernel), 0.9), 0, kernel), bias])
+  >>> exported = saved_model(model, "serving/1", verbose=False)
+  >>> exported.rows[0].format, exported.rows[0].bytes, exported.rows[0].dense_bytes
+  ('bitmask', 10500, 80000)
+  >>> exported.bit_identical
+  True
+  """
+  _check(format, values)
+  with stripped(model) as plain, beside.beside(directory, overwrite=overwrite) as work:
+    traced = endpoints.trace(plain, signatures)
+    calls = _calls(traced, examples)
+    dense = choice.weights(plain, traced)
+    chosen, notes = choice.choose(dense, format=format, values=values)
+    written = {"export": work / "new", "dense": work / "dense"}
+    module.write(written["export"], plain, traced, chosen)
+    module.write(written["dense"], plain, traced, dense)
+    tried = trial.trial({**written, "again": written["dense"]}, calls, work)
+    difference, said = _compare(tried["outputs"], traced, calls, chosen)
+    found = _report(directory, values, written, chosen, tried, difference, [*notes, *said])
+    found.save(written["export"] / "export_report.json")
+  if verbose:
+    print(found)
+  return found
+
+
+def _check(format, values):  # noqa: A002
+  for name, value, known in (("format", format, FORMATS), ("values", values, VALUES)):
+    if value not in known:
+      raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
+
+
+def _calls(traced, examples):
+  """The arguments to try each endpoint on; `examples` are the first's."""
+  given = {next(iter(traced)): examples}
+  return {name: inputs.arguments(f, given.get(name)) for name, f in traced.items()}
+
+
+def _outputs(traced, calls):
+  """What the model computes, by endpoint: flat lists of arrays."""
+  found = {}
+  for name, function in traced.items():
+    try:
+      result = function(*tf.nest.map_structure(tf.convert_to_tensor, calls[name]))
+    except tf.errors.OpError as error:
+      raise ValueError(
+        f"Endpoint {name!r} fails on the examples that the export is to be tried on: "
+        f"{error.message} Give others by examples=."
+      ) from error
+    found[name] = [tensor.numpy() for tensor in tf.nest.flatten(result, expand_composites=True)]
+  return found
+
+
+def _compare(outputs, traced, calls, chosen):
+  """The largest difference of the export's outputs from the model's, and what to say of it.
+
+  Raises:
+    RuntimeError: the outputs are not what the stored weights give.
+  """
+  expected = _outputs(traced, calls)
+  with holding([(w.variable, w.packed.array()) for w in chosen if w.packed is not None]):
+    stored = _outputs(traced, calls)  # other than expected where values were rounded
+  difference = _largest(outputs["export"], expected)
+  if _largest(outputs["again"], outputs["dense"]) or _largest(_outputs(traced, calls), expected):
+    return difference, ["The model's outputs differ from call to call, so they prove nothing."]
+  error = _largest(outputs["export"], stored)
+  if error > _TOLERANCE * _scale(stored):
+    raise RuntimeError(
+      f"The export's outputs differ by up to {error:.3g} from what its weights give in the model, so "
+      "it is not kept. Please report it, with the model."
+    )
+  if error and not _largest(outputs["export"], outputs["dense"]):
+    return difference, ["Bit for bit what the dense export computes in the same process."]
+  return difference, []
+
+
+def _largest(found, expected):
+  return max(trial.largest_difference(found[name], expected[name]) for name in expected)
+
+
+def _scale(outputs):
+  arrays = [a for arrays in outputs.values() for a in arrays if a.dtype.kind in "fiu" and a.size]
+  largest = [float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays]
+  return max([1.0, *largest])
+
+
+def _report(directory, values, written, chosen, tried, difference, notes):
+  milliseconds = {name: 1000 * s for name, s in tried["load_seconds"].items()}
+  seconds = tried["seconds"]
+  sizes = {name: report.sizes(path) for name, path in written.items()}
+  ideal = sum(
+    packing.ideal_nbytes(w.array, dtype=w.packed and w.packed.values.dtype) for w in chosen
+  )
+  return report.Report(
+    directory=str(directory),
+    format=choice.format_of(chosen),
+    values=values,
+    bytes=sizes["export"][0],
+    gzip_bytes=sizes["export"][1],
+    dense_bytes=sizes["dense"][0],
+    dense_gzip_bytes=sizes["dense"][1],
+    ideal_bytes=round(ideal),
+    load_milliseconds=milliseconds["export"],
+    dense_load_milliseconds=milliseconds["dense"],
+    latency_ratio=seconds["export"] / seconds["dense"],
+    control_ratio=seconds["again"] / seconds["dense"],
+    rounds=tried["rounds"],
+    largest_difference=difference,
+    bit_identical=difference == 0,
+    rows=tuple(map(report.row, chosen)),
+    notes=tuple(notes),
+  )
