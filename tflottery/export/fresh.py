@@ -3,7 +3,7 @@
     python fresh.py JOB RESULT
 
 JOB and RESULT are pickles. A job: `models` (dict from name to directory), `endpoints` (dict from
-name to the arguments of a call), `seconds` (how long to time), `threads` (of one operation, and of
+name to the flat list of arrays of a call), `seconds` (how long to time), `threads` (of one operation, and of
 several). A result: `outputs` (name -> endpoint -> flat list of arrays), `load_seconds`, `seconds`
 (name -> medians of one call of the first endpoint), `rounds`.
 """
@@ -26,23 +26,29 @@ def load(models):
   return loaded, seconds
 
 
-def call(model, endpoint, arguments):
-  result = getattr(model, endpoint)(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
-  return [tensor.numpy() for tensor in tf.nest.flatten(result, expand_composites=True)]
+def bound(model, endpoint, arrays):
+  """A function without arguments that calls `endpoint` and gives its outputs, a list of arrays."""
+  function = getattr(model, endpoint).concrete_functions[0]
+  args, kwargs = tf.nest.pack_sequence_as(
+    function.structured_input_signature, list(map(tf.constant, arrays)), expand_composites=True
+  )
+
+  def call():
+    result = function(*args, **kwargs)
+    return [tensor.numpy() for tensor in tf.nest.flatten(result, expand_composites=True)]
+
+  return call
 
 
-def timed(loaded, endpoint, arguments, budget):
-  """Seconds of one call by model: medians over rounds, each in a new random order."""
-  arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)
-  seconds = {name: [] for name in loaded}
+def timed(calls, budget):
+  """Seconds of a call by name: medians over rounds, each in a new random order; and the rounds."""
+  seconds = {name: [] for name in calls}
   end = time.perf_counter() + budget
   rounds = 0
   while rounds < 3 or (rounds < 300 and time.perf_counter() < end):
-    for name in random.sample(list(loaded), len(loaded)):
+    for name in random.sample(list(calls), len(calls)):
       begun = time.perf_counter()
-      result = getattr(loaded[name], endpoint)(*arguments)
-      for tensor in tf.nest.flatten(result, expand_composites=True):
-        tensor.numpy()
+      calls[name]()
       seconds[name].append(time.perf_counter() - begun)
     rounds += 1
   return {name: statistics.median(values) for name, values in seconds.items()}, rounds
@@ -55,11 +61,12 @@ def main(job_path, result_path):
   tf.config.threading.set_inter_op_parallelism_threads(job["threads"][1])
   loaded, load_seconds = load(job["models"])
   outputs = {
-    name: {endpoint: call(model, endpoint, args) for endpoint, args in job["endpoints"].items()}
+    name: {e: bound(model, e, arrays)() for e, arrays in job["endpoints"].items()}
     for name, model in loaded.items()
   }
-  first, arguments = next(iter(job["endpoints"].items()))
-  seconds, rounds = timed(loaded, first, arguments, job["seconds"])
+  first, arrays = next(iter(job["endpoints"].items()))
+  calls = {name: bound(model, first, arrays) for name, model in loaded.items()}
+  seconds, rounds = timed(calls, job["seconds"])
   result = {
     "outputs": outputs,
     "load_seconds": load_seconds,

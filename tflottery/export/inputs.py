@@ -10,19 +10,45 @@ _FREE = 64  # for dimensions that are free beside the batch: pixels, words
 
 
 def arguments(traced, given=None):
-  """The positional arguments of one call of `traced`, as arrays.
+  """The arguments of one call of `traced`, as a flat list of arrays.
 
   Args:
     traced: a `ConcreteFunction`.
-    given: the model's inputs, in the structure that the model takes; None draws 32 rows: normal
-      floats, integers 0 and 1, the string "a".
+    given: the model's inputs, in the structure that the model takes; None draws 32 rows: floats in
+      [0, 1), integers 0 and 1, the string "a".
+
+  Raises:
+    ValueError: `given` is not what `traced` takes, or none can be drawn (ragged inputs).
   """
   specs = endpoints.arguments(traced)
   if given is not None:
-    given = [given] if len(specs) == 1 else list(given)
-    return tf.nest.map_structure(np.asarray, given)
+    return _given(specs, given)
   rng = np.random.default_rng(0)
-  return tf.nest.map_structure(lambda spec: _draw(spec, rng), specs)
+  return [_draw(spec, rng) for spec in tf.nest.flatten(specs)]
+
+
+def call(function, arrays):
+  """The outputs of a `ConcreteFunction`, or of a loaded one, as a flat list of arrays."""
+  args, kwargs = tf.nest.pack_sequence_as(
+    function.structured_input_signature, list(map(tf.constant, arrays)), expand_composites=True
+  )
+  return [t.numpy() for t in tf.nest.flatten(function(*args, **kwargs), expand_composites=True)]
+
+
+def _given(specs, given):
+  flat = tf.nest.flatten(specs, expand_composites=True)
+  arrays = [np.asarray(array) for array in tf.nest.flatten(given, expand_composites=True)]
+  fits = len(flat) == len(arrays) and all(
+    spec.shape.is_compatible_with(array.shape) for spec, array in zip(flat, arrays, strict=False)
+  )
+  if not fits:
+    shapes = [array.shape for array in arrays]
+    raise ValueError(f"examples must be arrays for the inputs {flat}. Received shapes: {shapes}.")
+  return [_as(array, spec.dtype) for array, spec in zip(arrays, flat, strict=True)]
+
+
+def _as(array, dtype):
+  return array.astype(object if dtype == tf.string else dtype.as_numpy_dtype)
 
 
 def _draw(spec, rng):
@@ -32,5 +58,5 @@ def _draw(spec, rng):
   if spec.dtype == tf.string:
     return np.full(shape, b"a", object)
   if spec.dtype.is_floating:
-    return rng.normal(size=shape).astype(spec.dtype.as_numpy_dtype)
+    return rng.random(shape).astype(spec.dtype.as_numpy_dtype)
   return rng.integers(0, 2, shape).astype(spec.dtype.as_numpy_dtype)

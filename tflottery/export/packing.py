@@ -4,6 +4,7 @@ Encoding is NumPy's, at export; decoding is TensorFlow's, in the graph that runs
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -105,9 +106,15 @@ def places(code, positions, size):
   Args:
     code: `bitmask` or `gaps`.
     positions: uint8 tensor [bytes].
-    size: how many entries the array has; an int or int64 scalar.
+    size: how many entries the array has.
   """
-  return _TENSORFLOW[code](positions, size)
+  return _TENSORFLOW[code](positions, tf.constant(size, tf.int64))
+
+
+def spread(values, places, shape):
+  """The array of `shape` with `values` at the flat indices `places` and 0 elsewhere."""
+  flat = _spread(values.dtype)(values, places, tf.constant([int(np.prod(shape))], tf.int64))
+  return tf.reshape(flat, shape)
 
 
 def _narrowed(flat, dtype):
@@ -137,18 +144,35 @@ def _numpy_gaps(positions, size):
   return (np.cumsum(positions.astype(np.int64) + is_value) - 1)[is_value]
 
 
+# Functions of tensors of any length, so that all weights of an export share one graph of each.
+_CODED = [tf.TensorSpec([None], tf.uint8), tf.TensorSpec([], tf.int64)]
+
+
+@tf.function(input_signature=_CODED, autograph=False)
 def _tensorflow_bitmask(positions, size):
-  shifts = tf.range(7, -1, -1)
-  bits = tf.bitwise.right_shift(positions[:, None], tf.cast(shifts, tf.uint8))
-  is_kept = tf.reshape(tf.bitwise.bitwise_and(bits, tf.constant(1, tf.uint8)), [-1])[:size] > 0
-  return tf.reshape(tf.where(is_kept), [-1])
+  shifts = tf.constant([7, 6, 5, 4, 3, 2, 1, 0], tf.uint8)
+  bits = tf.bitwise.bitwise_and(tf.bitwise.right_shift(positions[:, None], shifts), 1)
+  return tf.reshape(tf.where(tf.reshape(bits, [-1])[:size] > 0), [-1])
 
 
+@tf.function(input_signature=_CODED, autograph=False)
 def _tensorflow_gaps(positions, size):
   del size
   is_value = positions < _FAR
   ends = tf.cumsum(tf.cast(positions, tf.int64) + tf.cast(is_value, tf.int64)) - 1
   return tf.boolean_mask(ends, is_value)
+
+
+@functools.cache
+def _spread(dtype):
+  def spread(values, places, size):
+    # An assignment: adding to zeros, as tf.scatter_nd does, flushes denormal values.
+    return tf.tensor_scatter_nd_update(tf.zeros(size, dtype), places[:, None], values)
+
+  signature = [tf.TensorSpec([None], t) for t in (dtype, tf.int64)]
+  return tf.function(
+    spread, input_signature=[*signature, tf.TensorSpec([1], tf.int64)], autograph=False
+  )
 
 
 _NUMPY = {"bitmask": _numpy_bitmask, "gaps": _numpy_gaps}

@@ -66,6 +66,7 @@ def _imported(graph_def, tensors, outputs):
       ]
       copy = kept.node.add()
       copy.CopyFrom(node)
+      copy.attr.pop("_class", None)  # colocated with a variable that is another now
       del copy.input[:]
       copy.input.extend(inputs)
   used = {name if ":" in name else f"{name}:0" for node in kept.node for name in node.input}

@@ -17,7 +17,7 @@ def saved_model(
   model,
   directory,
   *,
-  format="auto",  # noqa: A002 - the word that Keras's export has for it
+  format="auto",
   values="float32",
   signatures=None,
   examples=None,
@@ -93,7 +93,7 @@ def saved_model(
   return found
 
 
-def _check(format, values):  # noqa: A002
+def _check(format, values):
   for name, value, known in (("format", format, FORMATS), ("values", values, VALUES)):
     if value not in known:
       raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
@@ -110,13 +110,12 @@ def _outputs(traced, calls):
   found = {}
   for name, function in traced.items():
     try:
-      result = function(*tf.nest.map_structure(tf.convert_to_tensor, calls[name]))
+      found[name] = inputs.call(function, calls[name])
     except tf.errors.OpError as error:
       raise ValueError(
         f"Endpoint {name!r} fails on the examples that the export is to be tried on: "
         f"{error.message} Give others by examples=."
       ) from error
-    found[name] = [tensor.numpy() for tensor in tf.nest.flatten(result, expand_composites=True)]
   return found
 
 

@@ -79,7 +79,7 @@ def unpacking(entries):
     with tf.device("CPU:0"):
       whole = {name: getattr(module, name).read_value() for name in parts}
       for (packed, assign), begin in zip(entries, begins, strict=True):
-        cut = [whole[n][begin[n] : begin[n] + len(a)] for n, a in _parts(packed).items()]
+        cut = [tf.slice(whole[n], [begin[n]], [len(a)]) for n, a in _parts(packed).items()]
         places = None
         if packed.code != "dense":
           places = packing.places(packed.code, cut[0], int(np.prod(packed.shape)))
@@ -98,11 +98,10 @@ def fill(weight, packed):
   """The `assign` of `unpacking` that fills the `Unpacked` variable `weight`."""
 
   def assign(values, places):
-    if places is not None:
-      # An assignment: adding to zeros would flush denormal values.
-      zeros = tf.zeros([int(np.prod(packed.shape))], values.dtype)
-      values = tf.tensor_scatter_nd_update(zeros, places[:, None], values)
-    weight.variable.assign(tf.reshape(values, packed.shape))
+    if places is None:
+      weight.variable.assign(tf.reshape(values, packed.shape))
+    else:
+      weight.variable.assign(packing.spread(values, places, packed.shape))
 
   return assign
 
