@@ -143,6 +143,7 @@ def test_the_masks_themselves_come_back_from_the_backup(k, tmp_path):
   assert watch.looks == 15
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_on_two_replicas_keeps_its_masks(k, tmp_path):
   def build(seed):
     with two_replicas().scope():

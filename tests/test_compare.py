@@ -76,6 +76,7 @@ def test_it_prints_the_table_and_where_the_report_is(finished):
   assert "4 of 4 networks trained" in page and "data:image/png;base64," in page
 
 
+@pytest.mark.slow
 def test_finished_cells_are_skipped_and_more_seeds_train_only_what_is_new(finished, tmp_path):
   workdir = tmp_path / "run"
   shutil.copytree(finished[0], workdir)

@@ -84,6 +84,7 @@ def test_a_search_that_goes_on_without_reset_starts_from_the_final_weights(tmp_p
     assert (second.weights[path] != first.weights[path]).any()
 
 
+@pytest.mark.slow
 def test_rewinding_the_learning_rate_alone_keeps_the_final_weights(tmp_path, rewound):
   changes = {"warmup": "40it", "levels": 1}
   final = _search(tmp_path / "rate", start="rewind_learning_rate", **changes)
@@ -96,6 +97,7 @@ def test_rewinding_the_learning_rate_alone_keeps_the_final_weights(tmp_path, rew
   assert losses[0] != losses[1]
 
 
+@pytest.mark.slow
 def test_one_shot_masks_come_from_the_dense_network_alone(tmp_path, rewound):
   tickets = _tickets(_search(tmp_path, one_shot=True, arms=("reinit",), arm_levels=(2,)))
   iterated = _tickets(rewound)
@@ -116,6 +118,7 @@ def test_a_global_ranking_keeps_the_share_of_the_network_and_not_of_each_layer(t
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
+@pytest.mark.slow
 def test_two_replicas_find_a_ticket(name, tmp_path):
   path = _search(tmp_path, strategy="mirrored", keras=name, steps=20, rewind_to=0, levels=1)
   dense, ticket = _tickets(path, levels=1)
@@ -132,6 +135,7 @@ def test_a_search_of_no_levels_trains_the_dense_network(tmp_path):
   assert (tmp_path / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_every_arm_is_trained_at_the_size_of_the_ticket(tmp_path):
   _search(tmp_path, levels=1, steps=10, rewind_to=0, arms=tuple(arms.ARMS))
   rows = {row["arm"]: row for row in table(tmp_path) if row["level"] == "1"}
@@ -179,7 +183,12 @@ NOISY = {
 @pytest.mark.parametrize(
   "name",
   [
-    pytest.param(n, marks=pytest.mark.slow if n in ("augmented-continued", "noise-keras") else [])
+    pytest.param(
+      n,
+      marks=pytest.mark.slow
+      if n in ("augmented-continued", "noise-keras", "noise-tf_keras")
+      else [],
+    )
     for n in NOISY
   ],
 )

@@ -42,7 +42,7 @@ OTHERS = {
   "XLA": {"algorithm": "snfs", "snfs": REWIRED, "jit_compile": True},
 }  # fmt: skip
 CASES = {name: {"algorithm": name, **more} for name, more in ALGORITHMS.items()} | OTHERS
-FAST = ("rigl", "snip", "tf_keras")
+FAST = ("rigl",)
 
 
 @pytest.mark.parametrize(

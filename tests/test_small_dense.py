@@ -32,7 +32,7 @@ def test_lenet_at_98_percent_by_hand(k):
   assert _count(model) == 5541
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(units=st.integers(20, 400), share=st.floats(0.01, 1))
 def test_the_next_unit_would_be_too_many(units, share):
   # One hidden layer of `units`, 5 inputs and 2 outputs: 5n + n + 2n + 2 = 8n + 2 parameters.
