@@ -1,10 +1,14 @@
 """Directories that are never half written: beside first, then renamed."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
 import shutil
+import sys
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 @contextlib.contextmanager
@@ -43,15 +47,28 @@ def beside(target, *, overwrite):
 
 
 def _replace(target, new, old):
-  """Rename `new` to `target`; what stands there goes to `old`, and back if that fails."""
-  if target.exists():
-    target.rename(old)
+  """Rename `new` to `target`. What stands there changes places with it, in one step on Linux."""
+  if not target.exists():
+    new.rename(target)
+  elif not _exchange(new, target):
+    _replace_in_two_steps(target, new, old)
+
+
+def _replace_in_two_steps(target, new, old):
+  target.rename(old)
   try:
     new.rename(target)
   except OSError:
-    if old.exists():
-      old.rename(target)
+    old.rename(target)
     raise
+
+
+def _exchange(one, other):
+  """Let two paths change places; False where the system can't do that in one step."""
+  renameat2 = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+  if renameat2 is None:
+    return False
+  return renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
 
 
 def _check(target, overwrite):
@@ -74,5 +91,15 @@ def _check(target, overwrite):
 def _remove_leftovers(target):
   for path in target.parent.glob(f".{target.name}.*"):
     match = re.fullmatch(re.escape(f".{target.name}.") + r"(\d+)", path.name)
-    if match and not pathlib.Path("/proc", match[1]).exists():
+    if match and not _is_running(int(match[1])):
       shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_running(process):
+  try:
+    os.kill(process, 0)
+  except ProcessLookupError:
+    return False
+  except PermissionError:
+    pass
+  return True

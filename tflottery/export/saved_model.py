@@ -79,13 +79,14 @@ def saved_model(
   with stripped(model) as plain, beside.beside(directory, overwrite=overwrite) as work:
     traced = endpoints.trace(plain, signatures)
     calls = _calls(traced, examples)
+    expected = _outputs(traced, calls)
     dense = choice.weights(plain, traced)
-    chosen, notes = choice.choose(dense, format=format, values=values)
+    chosen, notes = choice.choose(dense, format=format, values=values, traced=traced, calls=calls)
     written = {"export": work / "new", "dense": work / "dense"}
-    module.write(written["export"], plain, traced, chosen)
-    module.write(written["dense"], plain, traced, dense)
+    _write(written["export"], plain, traced, chosen)
+    _write(written["dense"], plain, traced, dense)
     tried = trial.trial({**written, "again": written["dense"]}, calls, work)
-    difference, said = _compare(tried["outputs"], traced, calls, chosen)
+    difference, said = _compare(tried["outputs"], expected, traced, calls, chosen)
     found = _report(directory, values, written, chosen, tried, difference, [*notes, *said])
     found.save(written["export"] / "export_report.json")
   if verbose:
@@ -97,6 +98,16 @@ def _check(format, values):
   for name, value, known in (("format", format, FORMATS), ("values", values, VALUES)):
     if value not in known:
       raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
+
+
+def _write(directory, model, traced, weights):
+  try:
+    module.write(directory, model, traced, weights)
+  except tf.errors.OpError as error:
+    raise OSError(
+      f"The export can't be written: {_reason(error)}. Beside the export itself a dense one is "
+      "written for comparison; make room for both. What stood there before stands there still."
+    ) from error
 
 
 def _calls(traced, examples):
@@ -114,18 +125,25 @@ def _outputs(traced, calls):
     except tf.errors.OpError as error:
       raise ValueError(
         f"Endpoint {name!r} fails on the examples that the export is to be tried on: "
-        f"{error.message} Give others by examples=."
+        f"{_reason(error)}. Give others by examples=."
       ) from error
   return found
 
 
-def _compare(outputs, traced, calls, chosen):
+def _reason(error):
+  """The sentence of TensorFlow's message, without the traceback before it and the node after it."""
+  lines = [
+    line for line in error.message.splitlines() if not line.strip().startswith(("[[", "File"))
+  ]
+  return next(line for line in reversed(lines) if line.strip())
+
+
+def _compare(outputs, expected, traced, calls, chosen):
   """The largest difference of the export's outputs from the model's, and what to say of it.
 
   Raises:
     RuntimeError: the outputs are not what the stored weights give.
   """
-  expected = _outputs(traced, calls)
   with holding([(w.variable, w.packed.array()) for w in chosen if w.packed is not None]):
     stored = _outputs(traced, calls)  # other than expected where values were rounded
   difference = _largest(outputs["export"], expected)

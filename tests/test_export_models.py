@@ -1,0 +1,163 @@
+"""Whatever the model, its export computes the same to the last bit and leaves it as it was."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from builders import two_replicas
+from exports import KINDS, mlp, outputs, signature, sparse, write
+
+import tflottery as tfl
+from tflottery.export import inputs
+
+
+def assert_same(traced, directory, examples=None):
+  for name, function in traced.items():
+    arrays = inputs.arguments(function, examples)
+    for found, expected in zip(
+      outputs(directory, arrays, name), inputs.call(function, arrays), strict=True
+    ):
+      np.testing.assert_array_equal(found, expected)
+
+
+def weights_of(model):
+  return [np.array(weight).tobytes() for weight in model.get_weights()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_computes_what_the_model_does(kind, k, tmp_path):
+  model = sparse(KINDS[kind](k))
+  before = weights_of(model)
+  traced, stored = write(model, tmp_path)
+  assert {weight.format for weight in stored} & {"bitmask", "gaps"}
+  assert_same(traced, tmp_path)
+  assert weights_of(model) == before
+
+
+def test_a_layer_of_three_weights_is_stored_as_it_is_and_a_large_one_packed(k, tmp_path):
+  _, stored = write(mlp(k), tmp_path)
+  formats = {weight.path: weight.format for weight in stored}
+  assert formats == {
+    "fc1/kernel": "gaps",
+    "fc1/bias": "dense",
+    "fc2/kernel": "gaps",
+    "fc2/bias": "dense",
+  }
+
+
+def test_shapes_dtypes_and_names_of_the_signatures_are_kept_and_the_batch_is_free(k, tmp_path):
+  write(sparse(KINDS["two inputs and two outputs"](k)), tmp_path)
+  for name in ("serve", "serving_default"):
+    arguments, found = signature(tmp_path, name)
+    assert arguments == {"left": ([None, 64], "float32"), "right": ([None, 32], "float32")}
+    assert found == {"y": ([None, 64], "float32"), "z": ([None, 64], "float32")}
+
+
+def test_held_masks_are_laid_on_the_weights(k, tmp_path):
+  model = mlp(k, sparsity=0)
+  model.compile("adam", "mse")
+  masks = {p: np.random.default_rng(0).random(s.shape) < 0.1 for p, s in tfl.sites(model).items()}
+  with tfl.hold(model, masks):
+    model.layers[0].kernel.assign_add(np.ones((64, 128), "float32"))  # beside the masks
+    before = weights_of(model)
+    traced, stored = write(model, tmp_path)
+    assert weights_of(model) == before
+    kernel = next(weight.array for weight in stored if weight.path == "fc1/kernel")
+    assert not kernel[~masks["fc1/kernel"]].any() and kernel[masks["fc1/kernel"]].all()
+  model.layers[0].kernel.assign(kernel)
+  assert_same(traced, tmp_path)
+
+
+def test_a_ticket_that_was_applied_is_exported(k, tmp_path):
+  model = mlp(k)
+  ticket = tfl.Ticket.capture(model)
+  other = mlp(k, sparsity=0)
+  ticket.apply(other)
+  write(other, tmp_path / "other")
+  traced, _ = write(model, tmp_path / "model")
+  assert_same(traced, tmp_path / "other")
+
+
+def test_wrappers_of_tfmot_are_taken_off_and_their_masks_laid_on(tfmot, tmp_path):
+  schedule = tfmot.sparsity.keras.ConstantSparsity(0.9, 0, frequency=1)
+  wrapped = tfmot.sparsity.keras.prune_low_magnitude(mlp(tf_keras, 0), schedule)
+  wrapped.compile("adam", "mse")
+  step = tfmot.sparsity.keras.UpdatePruningStep()
+  wrapped.fit(np.ones((64, 64)), np.ones((64, 64)), verbose=0, callbacks=[step])
+  for layer in wrapped.layers:
+    if hasattr(layer, "pruning_vars"):
+      layer.pruning_vars[0][0].assign_add(tf.ones_like(layer.pruning_vars[0][0]))
+  before = weights_of(wrapped)
+  traced, stored = write(wrapped, tmp_path)
+  assert weights_of(wrapped) == before
+  assert [round((w.array == 0).mean(), 2) for w in stored if w.array.ndim == 2] == [0.9, 0.9]
+  operations = {node.op for node in traced["serve"].graph.as_graph_def().node}
+  assert not operations & {"AssignVariableOp", "If", "StatelessIf"}
+  wrapped.evaluate(np.ones((64, 64)), np.ones((64, 64)), verbose=0)  # still a wrapped model
+
+
+def test_a_model_of_two_replicas_is_exported(k, tmp_path):
+  with two_replicas().scope():
+    model = mlp(k)
+  traced, stored = write(model, tmp_path)
+  assert [weight.format for weight in stored] == ["gaps", "dense", "gaps", "dense"]
+  assert_same(traced, tmp_path)
+
+
+def test_endpoints_of_the_users_own(k, tmp_path):
+  model = mlp(k)
+
+  @tf.function(input_signature=[tf.TensorSpec([None, 64], name="images")])
+  def classify(images):
+    scores = model(images)
+    return {"best": tf.argmax(scores, -1), "probability": tf.reduce_max(tf.nn.softmax(scores), -1)}
+
+  rows = [tf.TensorSpec([4, 64], name="four")]
+  traced, _ = write(model, tmp_path, signatures={"classify": classify, "rows": rows})
+  assert_same(traced, tmp_path)
+  assert signature(tmp_path) == (
+    {"images": ([None, 64], "float32")},
+    {"best": ([None], "int64"), "probability": ([None], "float32")},
+  )
+  assert signature(tmp_path, "rows")[0] == {"four": ([4, 64], "float32")}
+
+
+def test_ragged_inputs_need_examples(tmp_path):
+  x = tf_keras.Input((None,), ragged=True, dtype="int32")
+  words = tf_keras.layers.GlobalAveragePooling1D()(tf_keras.layers.Embedding(300, 64)(x))
+  traced, _ = write(sparse(tf_keras.Model(x, tf_keras.layers.Dense(64)(words))), tmp_path)
+  assert_same(traced, tmp_path, tf.ragged.constant([[1, 2, 3], [4]], dtype=tf.int32))
+  with pytest.raises(ValueError, match=r"No examples can be drawn .* Give examples=\."):
+    inputs.arguments(traced["serve"])
+
+
+def test_float16_values_give_what_the_rounded_weights_give(k, tmp_path):
+  model = mlp(k)
+  traced, stored = write(model, tmp_path, values="float16")
+  assert [weight.packed.values.dtype for weight in stored if weight.packed] == ["float16"] * 2
+  arrays = inputs.arguments(traced["serve"])
+  before = inputs.call(traced["serve"], arrays)[0]
+  for layer in model.layers:
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel.astype("float16").astype("float32"), bias])
+  assert_same(traced, tmp_path)
+  assert 0 < np.abs(inputs.call(traced["serve"], arrays)[0] - before).max() < 1e-3
+
+
+def test_a_variable_that_the_model_writes_to_is_kept_apart(tmp_path):
+  class Counting(tf_keras.layers.Layer):
+    def __init__(self):
+      super().__init__()
+      self.calls = self.add_weight(name="calls", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+      self.calls.assign_add(1.0)
+      return x + self.calls
+
+  model = sparse(
+    tf_keras.Sequential([tf_keras.Input((64,)), tf_keras.layers.Dense(128), Counting()])
+  )
+  write(model, tmp_path)
+  loaded = tf.saved_model.load(str(tmp_path))
+  first, second = (loaded.serve(tf.zeros([1, 64])) for _ in range(2))
+  np.testing.assert_array_equal(second - first, np.ones((1, 128)))
