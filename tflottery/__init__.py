@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from tflottery import allocations, analysis, callbacks, granularity, masks
+from tflottery import allocations, analysis, callbacks, export, granularity, masks
 from tflottery.algorithms.prune import prune
 from tflottery.site import sites
 from tflottery.tickets.reset import RESETS, initializers_of, reset
@@ -19,6 +19,7 @@ __all__ = [
   "analysis",
   "callbacks",
   "capture",
+  "export",
   "find_ticket",
   "granularity",
   "hold",

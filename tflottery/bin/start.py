@@ -1,16 +1,20 @@
-"""How every binary starts: its flags, quiet logs, and errors of one sentence."""
+"""How every binary with a config file starts: its flags, quiet logs, and errors of one sentence."""
 
 import os
 import pathlib
 import sys
 import warnings
 
-from absl import flags, logging
+from absl import flags
 from ml_collections import config_flags
+
+from tflottery.bin import errors
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment's config file.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Where everything that comes out is written.")
 flags.mark_flags_as_required(["config", "workdir"])
+
+reporting = errors.reporting
 
 warnings.filterwarnings("ignore", message="`shuffle=True` was passed")  # Keras, of every dataset
 
@@ -27,25 +31,7 @@ def parse(argv):
     if os.environ.get("TFLOTTERY_TRACEBACK"):
       raise
     sys.exit(f"error: {_reason(argv, error)}")
-  if not flags.FLAGS["verbosity"].present:
-    logging.set_verbosity(logging.ERROR)
-  if rest[1:]:
-    sys.exit(f"error: unexpected arguments {rest[1:]}. Flags are written as --config.levels=5.")
-  return rest
-
-
-def reporting(main):
-  """`main`, its errors of bad input printed as one line on stderr, with exit code 1."""
-
-  def wrapped(argv):
-    try:
-      main(argv)
-    except (FileNotFoundError, FloatingPointError, OSError, ValueError) as error:
-      if os.environ.get("TFLOTTERY_TRACEBACK"):
-        raise
-      sys.exit(f"error: {error}")
-
-  return wrapped
+  return errors.parsed(rest, example="--config.levels=5")
 
 
 def _reason(argv, error):

@@ -8,13 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery import site as _sites
-from tflottery.export import packing
+from tflottery.export import csr, fastest, packing
 
 # What unpacking one weight adds to saved_model.pb and the checkpoint's index, in bytes (measured).
 _OVERHEAD = 4096
 
+# The formats that multiply some kernels as CSR, by how they choose them.
+_SPARSE = {"csr": fastest.by_rule, "fastest": fastest.by_timing}
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Weight:
   """One weight that the exported functions read.
 
@@ -64,20 +67,32 @@ def weights(model, traced):
   return found
 
 
-def choose(dense, *, format, values):  # noqa: A002
+def choose(dense, *, format, values, traced, calls):
   """How to store the weights `dense`, and what to say of it.
+
+  Args:
+    dense: list of `Weight`s.
+    format: as `saved_model` takes it.
+    values: dtype that packed kernels are stored in.
+    traced: dict from endpoint name to `ConcreteFunction`.
+    calls: dict from endpoint name to its example arguments.
 
   Returns:
     A list of `Weight`s, and a list of sentences.
   """
   if format == "dense":
     return dense, []
-  chosen = [compact(weight, values=values) for weight in dense]
+  served, notes = _SPARSE[format](dense, traced, calls) if format in _SPARSE else ([], [])
+  chosen = [
+    _csr(weight, values=values) if weight in served else compact(weight, values=values)
+    for weight in dense
+  ]
   if any(weight.packed is not None for weight in chosen):
-    return chosen, []
+    return chosen, notes
   zeros = sum(int((weight.array == 0).sum()) for weight in dense)
   size = sum(weight.array.size for weight in dense)
-  return dense, [f"{zeros:,} of {size:,} weights are 0: too few to pack, so it is written dense."]
+  few = f"{zeros:,} of {size:,} weights are 0: too few to pack, so it is written dense."
+  return dense, [*notes, few]
 
 
 def format_of(weights):
@@ -97,3 +112,8 @@ def compact(weight, *, values):
   if weight.array.nbytes - packed.nbytes <= _OVERHEAD:
     return weight
   return dataclasses.replace(weight, packed=packed)
+
+
+def _csr(weight, *, values):
+  packed = csr.pack(weight.array, values=values)
+  return dataclasses.replace(weight, packed=packed, layout="csr")

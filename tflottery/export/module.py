@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tflottery.export import endpoints, rebuild, variables
+from tflottery.export import csr, endpoints, rebuild, variables
 
 
 def write(directory, model, traced, weights):
@@ -21,14 +21,16 @@ def write(directory, model, traced, weights):
     The `tf.Module`.
   """
   root, entries = tf.Module(), []
-  stored = {id(w.variable.handle): _stored(w, entries) for w in weights}
+  sparse = {id(w.variable.handle): _sparse(w, entries) for w in weights if w.layout == "csr"}
+  stored = {id(w.variable.handle): _stored(w, entries) for w in weights if w.layout != "csr"}
   root.weights = [s.variable for s in stored.values()]
+  root.sparse = [(s.indices.variable, s.values.variable) for s in sparse.values()]
   if entries:
     root.packed = variables.unpacking(entries)
   root.resources = _resources(model, traced)
   signatures = {}
   for name, function in traced.items():
-    signatures[name] = _endpoint(function, stored)
+    signatures[name] = _endpoint(function, stored, sparse)
     setattr(root, name, signatures[name])
   signatures.setdefault("serving_default", next(iter(signatures.values())))
   options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -44,10 +46,17 @@ def _stored(weight, entries):
   return unpacked
 
 
-def _endpoint(traced, stored):
-  graph_def = traced.graph.as_graph_def()
-  stand_ins = {}
+def _sparse(weight, entries):
+  sparse = csr.Sparse(weight.path, weight.packed)
+  entries.append((weight.packed, sparse.assign))
+  return sparse
+
+
+def _endpoint(traced, stored, sparse):
+  graph_def, stand_ins = csr.spliced(traced, sparse)
   for outside, name in rebuild.capture_names(traced):
+    if id(outside) in sparse:
+      continue
     own = stored.get(id(outside))
     if own is None:
       stand_ins[name] = _captured(outside)

@@ -8,6 +8,9 @@ import shutil
 
 from tflottery import files
 
+_SHOWN = 20  # weights in the printed table, the largest; all are in the file
+_NOISE = 0.08  # ratios of equal models lie within this of 1 (measured)
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -73,15 +76,30 @@ class Report:
     """Write the report as JSON."""
     files.write(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
+  @property
+  def verdict(self):
+    """What became smaller and what did not become faster, in a sentence."""
+    noise = max(_NOISE, 2 * abs(self.control_ratio - 1))
+    speed = "as fast as dense and no faster"
+    if abs(self.latency_ratio - 1) > noise:
+      speed = "faster than dense" if self.latency_ratio < 1 else "slower than dense"
+    smaller = f"{self.bytes / self.dense_bytes:.0%} of the dense size on disk"
+    memory = "" if self.format == "dense" else "; in memory the packed weights come on top"
+    return f"{smaller}, {speed}{memory}."
+
   def __str__(self):
     identical = "bit for bit the model's" if self.bit_identical else "not bit for bit the model's"
     gzipped = self.gzip_bytes / self.dense_gzip_bytes
+    shown = sorted(self.rows, key=lambda row: -row.dense_bytes)[:_SHOWN]
+    shown = [row for row in self.rows if row in shown]
+    rest = [row for row in self.rows if row not in shown]
     lines = [
-      _table(
-        [("weight", "shape", "sparsity", "format", "bytes", "of dense"), *map(_cells, self.rows)]
+      _table([("weight", "shape", "sparsity", "format", "bytes", "of dense"), *map(_cells, shown)]),
+      *(
+        [f"and {len(rest)} smaller ones: {sum(row.bytes for row in rest):,} bytes"] if rest else []
       ),
       "",
-      f"{self.directory}: {self.format}, {self.values} values",
+      f"{self.directory}: {self.format}, {self.values} values: {self.verdict}",
       f"  bytes           {self.bytes:>13,}  {self.bytes / self.dense_bytes:.3f} of dense ({self.dense_bytes:,}), "
       f"{self.bytes / self.ideal_bytes:.2f} of ideal ({self.ideal_bytes:,})",
       f"  bytes, gzipped  {self.gzip_bytes:>13,}  {gzipped:.3f} of dense, gzipped ({self.dense_gzip_bytes:,})",
