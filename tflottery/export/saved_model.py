@@ -43,8 +43,8 @@ def saved_model(
     format: `auto` is `compact` where that is smaller, else `dense`. `compact` packs each weight
       that becomes smaller by it. `csr` also multiplies by the nonzero weights alone, in Dense and
       1x1 convolutions where that is known to be faster (from 95 % zeros, 32 rows and a million
-      weights on). `fastest` measures here which of them are. `dense` writes each weight as it is,
-      once.
+      weights on); XLA can't compile these. `fastest` measures here which of them are. `dense`
+      writes each weight as it is, once.
     values: dtype that packed kernels are stored in. `float16` halves them and rounds each to 11
       bits; they are float32 again when loaded. Weights beyond 65,504 keep the model's dtype.
     signatures: dict from endpoint name to a `tf.function` with an `input_signature`, or to the list
@@ -71,7 +71,7 @@ def saved_model(
   >>> model.set_weights([np.where(np.abs(kernel) < np.quantile(np.abs(kernel), 0.9), 0, kernel), bias])
   >>> exported = saved_model(model, "serving/1", verbose=False)
   >>> exported.rows[0].format, exported.rows[0].bytes, exported.rows[0].dense_bytes
-  ('bitmask', 10500, 80000)
+  ('gaps', 10000, 80000)
   >>> exported.bit_identical
   True
   """

@@ -1,4 +1,4 @@
-"""What was written, tried in a process that has never imported tflottery or Keras."""
+"""What was written, tried in a process that imports TensorFlow alone."""
 
 import os
 import pathlib
