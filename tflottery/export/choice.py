@@ -12,6 +12,7 @@ from tflottery.export import csr, fastest, packing
 
 # What unpacking one weight adds to saved_model.pb and the checkpoint's index, in bytes (measured).
 _OVERHEAD = 4096
+_FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)  # the 8-bit ones can't be unpacked
 
 # The formats that multiply some kernels as CSR, by how they choose them.
 _SPARSE = {"csr": fastest.by_rule, "fastest": fastest.by_timing}
@@ -105,7 +106,7 @@ def format_of(weights):
 def compact(weight, *, values):
   """`weight` packed where that makes the export smaller, else as it is."""
   dtype = tf.as_dtype(weight.array.dtype)
-  if not (dtype.is_floating or dtype.is_integer) or not weight.array.ndim:
+  if not (dtype.is_integer or dtype in _FLOATS) or not weight.array.ndim:
     return weight
   # Vectors keep their values: a variance of 1e-8 is 0 in float16.
   packed = packing.pack(weight.array, values=None if weight.array.ndim < 2 else values)

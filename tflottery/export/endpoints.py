@@ -39,9 +39,20 @@ def input_signature(model):
 
 
 def arguments(traced):
-  """The specs of a traced function's arguments, those given by name after the others."""
+  """The specs of a traced function's arguments, those given by name after the others.
+
+  Each has the name of its placeholder: the one in the structure is made up where none was given.
+  """
   args, kwargs = traced.structured_input_signature
-  return [*args, *(kwargs[name] for name in sorted(kwargs))]
+  inputs = iter(traced.inputs)
+
+  def named(spec):
+    names = [next(inputs).op.name for _ in tf.nest.flatten(spec, expand_composites=True)]
+    if not isinstance(spec, tf.TensorSpec):
+      return spec
+    return tf.TensorSpec(spec.shape, spec.dtype, name=names[0])
+
+  return tf.nest.map_structure(named, [*args, *(kwargs[name] for name in sorted(kwargs))])
 
 
 def _traced(model, name, signature):

@@ -14,7 +14,10 @@ import statistics
 import sys
 import time
 
-import tensorflow as tf
+# `import tensorflow` imports Keras where it finds it; who loads an export may not have it.
+sys.modules.update(dict.fromkeys(("keras", "tf_keras", "tflottery")))
+
+import tensorflow as tf  # noqa: E402
 
 
 def load(models):
@@ -72,7 +75,7 @@ def main(job_path, result_path):
     "load_seconds": load_seconds,
     "seconds": seconds,
     "rounds": rounds,
-    "imported": sorted({name.split(".")[0] for name in sys.modules}),
+    "imported": sorted({name.split(".")[0] for name, module in sys.modules.items() if module}),
   }
   with open(result_path, "wb") as file:
     pickle.dump(result, file)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+_BITS = {1: tf.int8, 2: tf.int16, 4: tf.int32, 8: tf.int64}  # by bytes
 _FAR = 255  # a gap's byte that says: go this far, there is no value here
 
 
@@ -166,8 +167,10 @@ def _tensorflow_gaps(positions, size):
 @functools.cache
 def _spread(dtype):
   def spread(values, places, size):
-    # An assignment: adding to zeros, as tf.scatter_nd does, flushes denormal values.
-    return tf.tensor_scatter_nd_update(tf.zeros(size, dtype), places[:, None], values)
+    # Not onto tf.zeros: folded into a constant, they stay in memory beside the variable. As integers:
+    # tf.scatter_nd adds to zeros of its own, which flushes denormal floats.
+    bits = tf.bitcast(values, _BITS[dtype.size])
+    return tf.bitcast(tf.scatter_nd(places[:, None], bits, size), dtype)
 
   signature = [tf.TensorSpec([None], t) for t in (dtype, tf.int64)]
   return tf.function(
