@@ -1,6 +1,9 @@
 """Plain Keras files: what is in them, that the model is left alone, and what is refused."""
 
+import importlib
 import io
+import json
+import os
 import zipfile
 
 import h5py
@@ -11,11 +14,14 @@ import tensorflow as tf
 import tf_keras
 from builders import arrays as data
 from builders import compiled, mlp, optimizer_size, random_masks
+from disks import files_up_to
 
 import tflottery as tfl
-from tflottery.export import dense_weights as under_test
 from tflottery.export import fresh_keras
 from tflottery.export.dense_weights import dense_weights
+
+# The name in the package is the function's.
+under_test = importlib.import_module("tflottery.export.dense_weights")
 
 KERNEL = [[2.0, -1.0, 3.0], [0.5, 4.0, -2.0]]
 MASK = [[True, False, True], [False, False, True]]
@@ -45,6 +51,10 @@ def arrays(file):
   return found
 
 
+def names(folder):
+  return sorted(path.name for path in folder.iterdir())
+
+
 def trained_with_masks(k):
   """A model that holds masks, after a step of Adam, with a metric; and the masks."""
   model = compiled(k, mlp(k, batch_norm=True), "adam", metrics=["accuracy"])
@@ -69,7 +79,7 @@ def test_a_file_is_the_masked_model_and_the_model_is_left_as_it_was(k, suffix, t
   kernel.assign(np.ones(kernel.shape))  # as if a caller had written at masked places
   before, optimizer, size = model.get_weights(), model.optimizer, optimizer_size(model)
   step, file = model.train_function, tmp_path / "new" / f"model{suffix}"
-  dense_weights(model, file)
+  dense_weights(model, file, verbose=False)
 
   loaded = opened(k, file).get_weights()
   np.testing.assert_array_equal(loaded[0], masks["fc1/kernel"].astype("float32"))
@@ -77,7 +87,7 @@ def test_a_file_is_the_masked_model_and_the_model_is_left_as_it_was(k, suffix, t
     np.testing.assert_array_equal(mine, other)
   shapes = sorted(array.shape for array in before)
   assert sorted(array.shape for array in arrays(file).values()) == shapes
-  assert list(file.parent.iterdir()) == [file]
+  assert names(file.parent) == [file.name, f"{file.name}.export_report.json"]
 
   for mine, other in zip(before, model.get_weights(), strict=True):
     np.testing.assert_array_equal(mine, other)
@@ -142,6 +152,39 @@ def test_an_existing_file_is_replaced_only_when_asked(k, tmp_path):
   assert sorted(a.shape for a in arrays(file).values()) == [(2, 3), (3,)]
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path):
+  for process in (99_999_999, os.getpid()):  # in a container the next has the number of the killed
+    (tmp_path / f".model.weights.h5.{process}" / "new").mkdir(parents=True)
+  (tmp_path / ".model.weights.h5.1").mkdir()  # of a process that runs
+  (tmp_path / ".model.weights.h5.mine").mkdir()
+  dense_weights(small(keras), tmp_path / "model.weights.h5", verbose=False)
+  assert names(tmp_path) == [
+    ".model.weights.h5.1",
+    ".model.weights.h5.mine",
+    "model.weights.h5",
+    "model.weights.h5.export_report.json",
+  ]
+
+
+def test_the_report_says_that_nothing_is_smaller_and_what_gzip_makes_of_it(tmp_path, capsys):
+  file = tmp_path / "model.weights.h5"
+  found = dense_weights(small(keras), file)
+  assert str(found) in capsys.readouterr().out
+  told = json.loads((tmp_path / "model.weights.h5.export_report.json").read_text())
+  size = file.stat().st_size
+  assert told["format"] == "weights"
+  assert told["bytes"] == told["dense_bytes"] == size > found.gzip_bytes > 0
+  assert found.ideal_bytes == 24  # six values, none 0, and a bias that is 0
+  assert [(row.path, row.shape, row.format, row.bytes) for row in found.rows] == [
+    ("fc/kernel", (2, 3), "dense", 24),
+    ("fc/bias", (3,), "dense", 12),
+  ]
+  share = f"{found.gzip_bytes / size:.0%}"
+  assert f"weights: as large as a dense file; gzip makes it {share} of that." in str(found)
+  assert "latency" not in str(found) and "outputs  " not in str(found) and "None" not in str(found)
+  assert found.latency_ratio is None and found.largest_difference is None
+
+
 def test_a_directory_in_the_way_is_refused(tmp_path):
   (tmp_path / "model.keras").mkdir()
   with pytest.raises(FileExistsError, match="is a directory"):
@@ -159,6 +202,15 @@ def test_a_place_below_a_file_is_refused(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(OSError, match=r"path=.*can't be written"):
     dense_weights(small(keras), tmp_path / "file" / "model.weights.h5")
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(k, tmp_path):
+  file = tmp_path / "model.weights.h5"
+  file.write_text("mine")
+  model = k.Sequential([k.layers.Input((100,)), k.layers.Dense(100)])
+  with files_up_to(20_000), pytest.raises(OSError, match=r"path='.*h5' can't be written: "):
+    dense_weights(model, file, overwrite=True)
+  assert file.read_text() == "mine" and names(tmp_path) == ["model.weights.h5"]
 
 
 def test_an_unbuilt_model_is_refused(k, tmp_path):
@@ -183,7 +235,7 @@ def test_a_class_that_a_fresh_process_does_not_find_is_refused_and_the_old_file_
   ):
     dense_weights(small(k, local_layer(k)), file, overwrite=True)
   assert file.read_text() == "mine"
-  assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+  assert names(tmp_path) == ["model.keras"]
 
 
 def test_what_is_not_keras_own_is_named_once_with_its_module_if_keras_says_it(k, tmp_path):
@@ -283,6 +335,7 @@ def test_a_file_is_loaded_without_its_optimizer_and_called(k, tmp_path):
   found = fresh_keras.tried(k, str(tmp_path / "model.keras"), [np.array([[1.0, 2.0]], "float32")])
   np.testing.assert_array_equal(found["weights"][0], np.array(KERNEL, "float32"))
   np.testing.assert_array_equal(found["outputs"], [[[3.0, 7.0, -1.0]]])
+  assert found["load_seconds"] > 0
   assert fresh_keras.tried(k, str(tmp_path / "model.keras"), None)["outputs"] is None
 
 
@@ -292,7 +345,34 @@ def test_a_model_that_answers_by_chance_is_not_compared_by_its_outputs(k):
       return x + tf.random.normal(tf.shape(x))
 
   model = k.Sequential([k.layers.Input((2,)), Noise(), k.layers.Dense(3)])
-  assert under_test._example(model) == (None, None)
-  arguments, outputs = under_test._example(small(k))
-  assert arguments[0].shape == (32, 2)
+  arguments, outputs, (said,) = under_test._example(model)
+  assert (arguments, outputs) == (None, None)
+  assert said.endswith("outputs were not compared: they differ from call to call.")
+  arguments, outputs, notes = under_test._example(small(k))
+  assert arguments[0].shape == (32, 2) and notes == ()
   np.testing.assert_allclose(outputs[0], arguments[0] @ np.array(KERNEL), rtol=1e-5)
+
+
+@pytest.mark.parametrize("inputs", ["list", "dict"])
+def test_a_model_of_several_inputs_is_compared_by_its_outputs(k, inputs, tmp_path):
+  one, two = k.layers.Input((2,), name="one"), k.layers.Input((3,), name="two")
+  given = [one, two] if inputs == "list" else {"one": one, "two": two}
+  joined = k.layers.Dense(3, name="fc")(one) + two
+  model = k.Model(given, k.layers.Dense(1)(joined))
+  arguments, outputs, notes = under_test._example(model)
+  assert notes == ()
+  first, second = tf.nest.flatten(arguments)
+  (kernel, bias), (last, _) = model.get_layer("fc").get_weights(), model.layers[-1].get_weights()
+  expected = (first @ kernel + bias + second) @ last
+  np.testing.assert_allclose(outputs[0], expected, rtol=1e-4, atol=1e-5)
+  model.save(str(tmp_path / "model.keras"))
+  found = fresh_keras.tried(k, str(tmp_path / "model.keras"), arguments)
+  np.testing.assert_array_equal(found["outputs"][0], outputs[0])
+
+
+def test_inputs_that_cannot_be_drawn_are_said(tmp_path):
+  words = tf_keras.Input((None,), ragged=True, dtype="int32")
+  pooled = tf_keras.layers.GlobalAveragePooling1D()(tf_keras.layers.Embedding(9, 2)(words))
+  _, outputs, (said,) = under_test._example(tf_keras.Model(words, pooled))
+  assert outputs is None
+  assert "outputs were not compared: No examples can be drawn" in said

@@ -26,6 +26,8 @@ def test_the_example_of_sparse_training_runs(tmp_path):
   assert done.returncode == 0, done.stderr
   accuracy, sparsity = re.search(r"([01]\.\d+) at (0\.\d+) sparsity", done.stdout).groups()
   assert float(accuracy) > 0.9 and sparsity == "0.950"
+  assert "serving/digits/1: compact, float32 values: " in done.stdout
+  assert "bit for bit the model's" in done.stdout
 
 
 def test_every_file_that_it_names_is_there():

@@ -2,17 +2,17 @@
 
 import json
 import pathlib
-import resource
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from disks import files_up_to
 from exports import mlp, sparse, write
 
 from tflottery import export
-from tflottery.export import packing
+from tflottery.export import packing, report
 from tflottery.export import stripped as _stripped
 
 
@@ -70,6 +70,47 @@ def test_the_table_says_what_became_smaller_and_what_did_not_become_faster(expor
   assert found.rounds >= 3 and found.latency_ratio > 0 and found.load_milliseconds > 0
 
 
+def test_what_was_not_measured_is_left_out_of_the_table():
+  sizes = {"bytes": 1000, "gzip_bytes": 250, "dense_bytes": 1000}
+  found = report.Report(path="a.keras", format="keras", ideal_bytes=200, rows=(), **sizes)
+  assert str(found).splitlines()[2:] == [
+    "a.keras: keras: as large as a dense file; gzip makes it 25% of that.",
+    "  bytes                   1,000  1.000 of dense (1,000), 5.00 of ideal (200)",
+    "  bytes, gzipped            250  1.25 of ideal (200)",
+  ]
+
+
+def test_a_model_of_zeros_alone_has_an_ideal_of_no_bytes_and_a_table_without_it():
+  sizes = {"bytes": 1000, "gzip_bytes": 250, "dense_bytes": 2000, "dense_gzip_bytes": 500}
+  found = report.Report(path="m", format="keras", ideal_bytes=0, rows=(), **sizes)
+  assert str(found).splitlines()[3:] == [
+    "  bytes                   1,000  0.500 of dense (2,000)",
+    "  bytes, gzipped            250  0.500 of dense, gzipped (500)",
+  ]
+
+
+@pytest.mark.parametrize(
+  "format, ratio, control, said",
+  [
+    (
+      "compact",
+      1.05,
+      1.0,
+      "as fast as dense and no faster; in memory the packed weights come on top",
+    ),
+    ("dense", 1.2, 1.0, "slower than dense"),
+    ("dense", 1.2, 1.1, "as fast as dense and no faster"),  # twice what the control is off by
+    ("tflite", 0.99, 1.0, "as fast as dense and no faster"),
+    ("tflite", 0.4, 1.0, "faster than dense"),
+  ],
+)
+def test_faster_is_said_only_where_it_was_measured_beyond_noise(format, ratio, control, said):
+  times = {"latency_ratio": ratio, "control_ratio": control, "rounds": 9}
+  sizes = {"bytes": 13, "gzip_bytes": 9, "dense_bytes": 100, "dense_gzip_bytes": 90}
+  found = report.Report(path="m", format=format, ideal_bytes=10, rows=(), **sizes, **times)
+  assert found.verdict == f"13% of the dense size on disk, {said}."
+
+
 def test_a_second_export_needs_overwrite_and_the_first_stays(exported):
   _, directory = exported
   before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
@@ -125,18 +166,25 @@ def test_nan_is_kept_exactly_with_a_warning(tmp_path):
   assert [int(np.isnan(w.numpy()).sum()) for w in loaded.weights] == [1, 0, 0, 0, 0, 0]
 
 
+def test_the_warning_of_nan_is_of_the_line_that_exports(tmp_path):
+  model = lenet(keras)
+  model.layers[0].kernel.assign(np.full((784, 300), np.nan, "float32"))
+  with (
+    pytest.warns(UserWarning, match="fc300/kernel holds 235200 NaN") as said,
+    files_up_to(60_000),  # it ends here, and no fresh process is waited for
+    pytest.raises(OSError, match="File too large"),
+  ):
+    export.saved_model(model, tmp_path / "1")
+  assert [warning.filename for warning in said if "NaN" in str(warning.message)] == [__file__]
+
+
 def test_a_disk_that_fills_up_leaves_the_good_export_and_the_models_weights(exported, tmp_path):
   _, directory = exported
   before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
   model = lenet(keras)
   weights = [weight.tobytes() for weight in model.get_weights()]
-  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-  try:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
-    with pytest.raises(OSError, match=r"can't be written: .*File too large"):
-      export.saved_model(model, directory, overwrite=True)
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  with files_up_to(60_000), pytest.raises(OSError, match=r"can't be written: .*File too large"):
+    export.saved_model(model, directory, overwrite=True)
   assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
   assert [path.name for path in directory.parent.iterdir()] == ["1"]
   assert [weight.tobytes() for weight in model.get_weights()] == weights

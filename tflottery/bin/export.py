@@ -5,7 +5,6 @@ written is loaded again and compared before it is kept, and a report is printed.
 """
 
 import importlib
-import pathlib
 
 from absl import app, flags
 
@@ -51,7 +50,6 @@ def _weights(model, *, values, examples, overwrite):
   if values != "float32" or examples is not None:
     raise ValueError("--format=weights keeps each weight's dtype: no --values, no --examples.")
   dense_weights(model, OUTPUT.value, overwrite=overwrite)
-  print(f"{OUTPUT.value}: {pathlib.Path(OUTPUT.value).stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Directories that are never half written: beside first, then renamed."""
+"""Directories and files that are never half written: beside first, then renamed."""
 
 import contextlib
 import ctypes
@@ -29,19 +29,68 @@ def beside(target, *, overwrite):
   """
   target = pathlib.Path(target).absolute()
   _check(target, overwrite)
-  try:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    work.mkdir()
-  except OSError as error:
-    raise type(error)(
-      f"directory={str(target)!r} can't be written: {error.strerror or error}. Choose a directory "
-      "that you may write."
-    ) from error
-  try:
+  with _workdir(target, "directory") as work:
     yield work
     _replace(target, work / "new", work / "old")
+
+
+@contextlib.contextmanager
+def file(target, *, overwrite):
+  """A new directory beside the file `target`; what is in its `new` is moved beside it at the end.
+
+  So a file named as `target` takes its place, and others come to stand beside it. After an error
+  nothing is left of them. What a killed export left is removed by the next one to the same place.
+
+  Args:
+    target: a file, or where none is yet.
+    overwrite: whether a file may be replaced.
+
+  Raises:
+    FileExistsError: `target` is a directory, or without `overwrite` a file.
+    OSError: it can't be written there.
+  """
+  target = pathlib.Path(target).absolute()
+  if target.is_dir():
+    raise FileExistsError(f"path={str(target)!r} is a directory. Give a file.")
+  if target.exists() and not overwrite:
+    raise FileExistsError(f"path={str(target)!r} exists. Choose another, or give overwrite=True.")
+  with _workdir(target, "path") as work:
+    (work / "new").mkdir()
+    yield work
+    for path in sorted((work / "new").iterdir()):
+      path.replace(target.with_name(path.name))
+
+
+@contextlib.contextmanager
+def naming(argument, target):
+  """Has errors of the file system say which argument, of which value, they are about."""
+  try:
+    yield
+  except OSError as error:
+    raise type(error)(
+      f"{argument}={str(target)!r} can't be written: {error.strerror or error}. Choose a place that "
+      "you may write, on a disk with room."
+    ) from error
+
+
+def remove_leftovers(target):
+  """Delete what killed exports to `target` left beside it."""
+  for path in target.parent.glob(f".{target.name}.*"):
+    match = re.fullmatch(re.escape(f".{target.name}.") + r"(\d+)", path.name)
+    if match and not _is_anothers(int(match[1])):
+      shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _workdir(target, argument):
+  """A directory beside `target`, so on the same disk, for the length of a `with` block."""
+  with naming(argument, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target)
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    work.mkdir()
+  try:
+    yield work
   finally:
     shutil.rmtree(work, ignore_errors=True)
 
@@ -88,14 +137,10 @@ def _check(target, overwrite):
       )
 
 
-def _remove_leftovers(target):
-  for path in target.parent.glob(f".{target.name}.*"):
-    match = re.fullmatch(re.escape(f".{target.name}.") + r"(\d+)", path.name)
-    if match and not _is_running(int(match[1])):
-      shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_running(process):
+def _is_anothers(process):
+  """Whether another process of this number runs: in containers the killed one may have had ours."""
+  if process == os.getpid():
+    return False
   try:
     os.kill(process, 0)
   except ProcessLookupError:

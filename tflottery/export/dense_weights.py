@@ -1,40 +1,33 @@
 """Plain Keras files of sparse models: each weight as it is, the masked ones 0."""
 
 import collections
-import contextlib
-import os
 import pathlib
-import pickle
-import shutil
-import subprocess
 import sys
+import tempfile
 
 import h5py
 import numpy as np
 import tensorflow as tf
 
 from tflottery import site as _sites
-from tflottery.export import endpoints, fresh_keras, inputs, trial
+from tflottery.export import (
+  beside,
+  choice,
+  endpoints,
+  fresh_keras,
+  inputs,
+  packing,
+  report,
+  trial,
+)
 from tflottery.export.stripped import stripped
+from tflottery.export.uncompiled import uncompiled
 
-_SUFFIXES = (".keras", ".weights.h5")
+_FORMATS = {".keras": "keras", ".weights.h5": "weights"}
 _TOLERANCE = 1e-5  # relative to the largest output
 
-# What `compile` and `fit` leave on a model of either Keras that its files would hold.
-_COMPILED = (
-  "optimizer",
-  "compiled",
-  "_is_compiled",
-  "_compile_config",
-  "_compile_loss",
-  "_compile_metrics",
-  "_loss_tracker",
-  "compiled_loss",
-  "compiled_metrics",
-)
 
-
-def dense_weights(model, path, *, overwrite=False):
+def dense_weights(model, path, *, overwrite=False, verbose=True):
   """Write `model` as an ordinary Keras file that loads without tflottery.
 
   Masks that are held on the model, or are those of tfmot's wrappers, are laid on the weights, and
@@ -52,9 +45,14 @@ def dense_weights(model, path, *, overwrite=False):
     path: the file. `.keras` is for `load_model(path)`, `.weights.h5` for `model.load_weights(path)`,
       both of the Keras that the model is of.
     overwrite: True replaces the file at `path`.
+    verbose: True prints the report.
+
+  Returns:
+    A `Report`, without times of calls. It is also beside the file, as
+    `<its name>.export_report.json`.
 
   Raises:
-    FileExistsError: there is something at `path`.
+    FileExistsError: there is something at `path`; a directory is never replaced.
     NotImplementedError: a layer of the model has no `get_config` (Keras names it).
     OSError: it can't be written, or the disk is full.
     RuntimeError: the file can't be loaded, or what it holds is not the model.
@@ -65,79 +63,54 @@ def dense_weights(model, path, *, overwrite=False):
   >>> import keras
   >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
   >>> model.set_weights([np.array([[2.0], [0.0]]), np.zeros(1)])
-  >>> dense_weights(model, "sparse.weights.h5")
+  >>> exported = dense_weights(model, "sparse.weights.h5", verbose=False)
   >>> model.set_weights([np.ones((2, 1)), np.ones(1)])
   >>> model.load_weights("sparse.weights.h5")
   >>> model.get_weights()[0].tolist()
   [[2.0], [0.0]]
   """
   path = pathlib.Path(path).absolute()
-  _check(path, overwrite)
-  with stripped(model) as plain, _beside(path) as new, _uncompiled(plain):
-    if path.name.endswith(".keras"):
-      plain.save(str(new))
-      _try(plain, new)
-    else:
-      plain.save_weights(str(new))
-      _compare_arrays(plain, new)
+  format = _format(path)
+  with (
+    stripped(model) as plain,
+    beside.file(path, overwrite=overwrite) as work,
+    uncompiled(plain),
+  ):
+    file = work / "new" / path.name
+    with beside.naming("path", path):
+      _check_room(work, plain)
+      (plain.save if format == "keras" else plain.save_weights)(str(file))
+    measured = _try(plain, file, work) if format == "keras" else _compare_arrays(plain, file)
+    found = _report(path, format, plain, file, measured)
+    found.save(report.place(file))
+  if verbose:
+    print(found)
+  return found
 
 
-def _check(path, overwrite):
-  if not path.name.endswith(_SUFFIXES):
-    raise ValueError(
-      f"path={str(path)!r} must end in .keras, for the whole model, or in .weights.h5, for its "
-      "weights alone: Keras goes by the suffix."
-    )
-  if path.is_dir():
-    raise FileExistsError(f"path={str(path)!r} is a directory. Give a file.")
-  if path.exists() and not overwrite:
-    raise FileExistsError(f"path={str(path)!r} exists. Choose another, or give overwrite=True.")
+def _format(path):
+  for suffix, format in _FORMATS.items():
+    if path.name.endswith(suffix):
+      return format
+  raise ValueError(
+    f"path={str(path)!r} must end in .keras, for the whole model, or in .weights.h5, for its "
+    "weights alone: Keras goes by the suffix."
+  )
 
 
-@contextlib.contextmanager
-def _beside(path):
-  """A file name in a directory of its own beside `path`, renamed to `path` when the block ends."""
-  work = path.with_name(f".{path.name}.{os.getpid()}")
-  try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-  except OSError as error:
-    raise type(error)(
-      f"path={str(path)!r} can't be written: {error.strerror or error}. Choose a file that you may "
-      "write."
-    ) from error
-  try:
-    new = work / path.name
-    yield new
-    os.replace(new, path)
-  finally:
-    shutil.rmtree(work, ignore_errors=True)
+def _check_room(folder, model):
+  """Raises OSError where the file would not fit: on a full disk HDF5 crashes Python."""
+  with tempfile.TemporaryFile(dir=folder) as file:
+    for array in fresh_keras.weights(model):
+      file.write(bytes(array.nbytes + 4096))
 
 
-@contextlib.contextmanager
-def _uncompiled(model):
-  """`model`, and the models in it, as if never compiled, for the length of a `with` block."""
-  hidden = []
-  for _, layer, _ in _sites.layers(model):
-    own = vars(layer)
-    if isinstance(layer, _sites.keras_of(model).Model):
-      hidden.append((own, {name: own[name] for name in _COMPILED if name in own}))
-  try:
-    # Past Keras's own __setattr__, which would track and untrack the variables.
-    for own, values in hidden:
-      own.update(dict.fromkeys(values))
-    yield
-  finally:
-    for own, values in hidden:
-      own.update(values)
-
-
-def _try(model, file):
-  """Refuse a `.keras` file that a fresh process does not load as `model`."""
-  arguments, outputs = _example(model)
-  found = _fresh(model, file, arguments)
+def _try(model, file, work):
+  """What a fresh process measures of a `.keras` file; refused where it does not load as `model`."""
+  arguments, outputs, notes = _example(model)
   k = _sites.keras_of(model).__name__
+  job = {"file": str(file), "keras": k, "path": sys.path, "arguments": arguments}
+  found = trial.run(fresh_keras.__file__, job, work)
   if found.get("missing"):
     raise ValueError(
       f"model {model.name!r} can't be loaded in a fresh process, which does not find "
@@ -153,51 +126,34 @@ def _try(model, file):
       f"The weights that a fresh process loads are not those of model {model.name!r}, so the file is "
       "not kept. Please report it, with the model."
     )
+  measured = {"load_milliseconds": 1000 * found["load_seconds"], "notes": notes}
   if outputs is None:
-    return
+    return measured
   difference = trial.largest_difference(found["outputs"], outputs)
-  scale = max([1.0, *(float(np.abs(a).max(initial=0)) for a in outputs if a.dtype.kind == "f")])
-  if not difference <= _TOLERANCE * scale:
+  if not difference <= _TOLERANCE * trial.scale(outputs):
     raise RuntimeError(
       f"The outputs in a fresh process differ by up to {difference:.3g} from those of model "
       f"{model.name!r}, so the file is not kept. Do its layers' get_config hold all that they depend on?"
     )
+  return measured | {"largest_difference": difference, "bit_identical": difference == 0}
 
 
 def _example(model):
-  """Arguments for one call and the outputs, or None and None where there is nothing to compare."""
+  """Arguments for a call, its outputs, and sentences; None and None where nothing can be compared."""
+  said = "The weights are the model's to the last bit; outputs were not compared:"
   try:
-    arguments = inputs.arguments(next(iter(endpoints.trace(model).values())))
+    (traced,) = endpoints.trace(model).values()
+    arguments = tf.nest.pack_sequence_as(endpoints.arguments(traced), inputs.arguments(traced))
     first, second = (fresh_keras.outputs(model, arguments) for _ in range(2))
-  except (TypeError, ValueError, tf.errors.OpError):  # it takes what can't be drawn
-    return None, None
-  if trial.largest_difference(first, second):  # noise: the outputs prove nothing
-    return None, None
-  return arguments, first
-
-
-def _fresh(model, file, arguments):
-  """What `fresh_keras.py` says of `file`."""
-  job, result = file.with_name("job"), file.with_name("result")
-  content = {
-    "file": str(file),
-    "keras": _sites.keras_of(model).__name__,
-    "path": sys.path,
-    "arguments": arguments,
-  }
-  job.write_bytes(pickle.dumps(content))
-  # Not as a script: its own folder would come first where modules are looked for.
-  code = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-  command = [sys.executable, "-c", code, fresh_keras.__file__, str(job), str(result)]
-  environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
-  done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-  if done.returncode:
-    raise RuntimeError(f"The file does not work in a fresh process:\n{done.stderr[-3000:]}")
-  return pickle.loads(result.read_bytes())
+  except (TypeError, ValueError, tf.errors.OpError) as error:  # it takes what can't be drawn
+    return None, None, (f"{said} {' '.join(str(error).split())[:300]}",)
+  if trial.largest_difference(first, second):
+    return None, None, (f"{said} they differ from call to call.",)
+  return arguments, first, ()
 
 
 def _compare_arrays(model, file):
-  """Refuse a `.weights.h5` file that does not hold the weights of `model`, bit for bit."""
+  """What to say of a `.weights.h5` file; refused where it lacks a weight of `model`, bit for bit."""
   stored = collections.Counter()
 
   def count(_, item):
@@ -213,6 +169,22 @@ def _compare_arrays(model, file):
       f"Weights of shape {shapes} are not in the file that Keras wrote of model {model.name!r}, so it "
       "is not kept. Please report it, with the model."
     )
+  return {"notes": ("The weights are the model's to the last bit.",)}
+
+
+def _report(path, format, model, file, measured):
+  weights = [choice.Weight(p, v, _sites.value(v)) for p, v in _sites.weights(model).items()]
+  raw, gzipped = report.sizes(file.parent)
+  return report.Report(
+    path=str(path),
+    format=format,
+    bytes=raw,
+    gzip_bytes=gzipped,
+    dense_bytes=raw,
+    ideal_bytes=round(sum(packing.ideal_nbytes(weight.array) for weight in weights)),
+    rows=tuple(map(report.row, weights)),
+    **measured,
+  )
 
 
 def _bits(array):

@@ -14,10 +14,11 @@ import statistics
 import sys
 import time
 
-# `import tensorflow` imports Keras where it finds it; who loads an export may not have it.
-sys.modules.update(dict.fromkeys(("keras", "tf_keras", "tflottery")))
+if __name__ == "__main__":
+  # `import tensorflow` imports Keras where it finds it; who loads an export may not have it.
+  sys.modules.update(dict.fromkeys(("keras", "tf_keras", "tflottery")))
 
-import tensorflow as tf  # noqa: E402
+import tensorflow as tf
 
 
 def load(models):

@@ -3,10 +3,10 @@
     python fresh_keras.py JOB RESULT
 
 JOB and RESULT are pickles. A job: `file`, `keras` (the module's name), `path` (where modules are
-looked for), `arguments` (of one call, None calls nothing). A result: `weights` and `outputs` (lists
-of arrays, outputs None without a call), or instead `error` and `missing` (names of the classes and
-functions that are not registered). The modules of the model's own classes are imported first, as
-its user would.
+looked for), `arguments` (of one call, None calls nothing). A result: `load_seconds`, `weights` and
+`outputs` (lists of arrays, outputs None without a call), or instead `error` and `missing` (names of
+the classes and functions that are not registered). The modules of the model's own classes are
+imported first, as its user would.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import importlib
 import json
 import pickle
 import sys
+import time
 import zipfile
 
 import numpy as np
@@ -70,13 +71,15 @@ def tried(k, file, arguments):
   for module, _, _ in custom(file):
     with contextlib.suppress(Exception):  # what is not found is said after loading has failed
       importlib.import_module(module or "")
+  begun = time.perf_counter()
   try:
     model = k.models.load_model(file)
   except Exception as error:  # a custom layer may raise anything
     said = " ".join(str(error).split())
     return {"error": f"{type(error).__name__}: {said}", "missing": missing(k, file)}
+  seconds = time.perf_counter() - begun
   computed = None if arguments is None else outputs(model, arguments)
-  return {"weights": weights(model), "outputs": computed}
+  return {"load_seconds": seconds, "weights": weights(model), "outputs": computed}
 
 
 def main(job_path, result_path):

@@ -1,14 +1,15 @@
 """What an export became: sizes, formats, speed, differences; as a table and as JSON."""
 
 import dataclasses
-import gzip
 import json
 import pathlib
-import shutil
+import zlib
 
 from tflottery import files
 
+_NAME = "export_report.json"
 _SHOWN = 20  # weights in the printed table, the largest; all are in the file
+_WIDTH = 60  # characters of their names: TFLite's may be the whole way through a block
 _NOISE = 0.08  # ratios of equal models lie within this of 1 (measured)
 
 
@@ -17,10 +18,11 @@ class Row:
   """One weight of a report.
 
   Attributes:
-    path: its path below the model.
+    path: its path below the model; in a TFLite file the name of the tensor.
     shape: its shape.
     sparsity: share of entries that are 0, in [0, 1].
-    format: `dense`, `bitmask`, `gaps`, `float16`, or `csr`.
+    format: `dense`, `bitmask`, `gaps`, `float16`, or `csr`; in a TFLite file the dtype, as `int8`,
+      after `sparse` where zeros are not stored.
     bytes: what its values and their places take.
     dense_bytes: what the dense array takes.
   """
@@ -33,42 +35,48 @@ class Row:
   dense_bytes: int
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
 class Report:
   """What an export became.
 
+  What is None was not measured, and is left out of the table.
+
   Attributes:
-    directory: where it lies.
-    format: `compact`, `csr`, `dense` or `tflite`: what was written.
-    values: dtype of the packed values.
+    path: where it lies.
+    format: what was written: `compact`, `csr` or `dense` SavedModels, `tflite`, `keras`, `weights`.
+    values: dtype that kernels are stored in; None keeps each weight's own.
     bytes, gzip_bytes: size on disk, raw and with every file gzipped.
-    dense_bytes, dense_gzip_bytes: the same of a dense export that holds each weight once.
+    dense_bytes, dense_gzip_bytes: the same of a dense export that holds each weight once, in TFLite
+      of float32. Keras files are dense: theirs are their own bytes, and None.
     ideal_bytes: the values that are not 0 and the entropy of their places, and dense vectors.
-    load_milliseconds, dense_load_milliseconds: one load each, in a fresh process.
-    latency_ratio: median time of a call, divided by the dense export's.
+    load_milliseconds, dense_load_milliseconds: one load each, of TFLite files by an interpreter in
+      this process, of others in a fresh one. None for `weights`; the dense one's for `keras` too.
+    latency_ratio: median time of a call, divided by the dense export's. In TFLite the call has one
+      row. None for `keras` and `weights`, as are the next two.
     control_ratio: the same of a second load of the dense export: what noise alone does.
     rounds: over how many rounds, each in random order.
-    largest_difference: of an output from the model's, on the examples.
-    bit_identical: whether all outputs are the model's to the last bit.
-    rows: a `Row` per weight.
+    largest_difference: of an output from the model's, on the examples; None where none could be
+      compared, and for `weights`, which compute nothing.
+    bit_identical: whether all outputs are the model's to the last bit; None with the former.
+    rows: a `Row` per weight, in a TFLite file per constant tensor of weights.
     notes: what there is to say, sentences.
   """
 
-  directory: str
+  path: str
   format: str
-  values: str
+  values: str | None = None
   bytes: int
   gzip_bytes: int
   dense_bytes: int
-  dense_gzip_bytes: int
+  dense_gzip_bytes: int | None = None
   ideal_bytes: int
-  load_milliseconds: float
-  dense_load_milliseconds: float
-  latency_ratio: float
-  control_ratio: float
-  rounds: int
-  largest_difference: float
-  bit_identical: bool
+  load_milliseconds: float | None = None
+  dense_load_milliseconds: float | None = None
+  latency_ratio: float | None = None
+  control_ratio: float | None = None
+  rounds: int | None = None
+  largest_difference: float | None = None
+  bit_identical: bool | None = None
   rows: tuple
   notes: tuple = ()
 
@@ -79,37 +87,64 @@ class Report:
   @property
   def verdict(self):
     """What became smaller and what did not become faster, in a sentence."""
+    if self.latency_ratio is None:
+      return f"as large as a dense file; gzip makes it {self.gzip_bytes / self.bytes:.0%} of that."
     noise = max(_NOISE, 2 * abs(self.control_ratio - 1))
     speed = "as fast as dense and no faster"
     if abs(self.latency_ratio - 1) > noise:
       speed = "faster than dense" if self.latency_ratio < 1 else "slower than dense"
     smaller = f"{self.bytes / self.dense_bytes:.0%} of the dense size on disk"
-    memory = "" if self.format == "dense" else "; in memory the packed weights come on top"
+    is_packed = self.format in ("compact", "csr")
+    memory = "; in memory the packed weights come on top" if is_packed else ""
     return f"{smaller}, {speed}{memory}."
 
   def __str__(self):
-    identical = "bit for bit the model's" if self.bit_identical else "not bit for bit the model's"
-    gzipped = self.gzip_bytes / self.dense_gzip_bytes
     shown = sorted(self.rows, key=lambda row: -row.dense_bytes)[:_SHOWN]
     shown = [row for row in self.rows if row in shown]
     rest = [row for row in self.rows if row not in shown]
+    values = f", {self.values} values" if self.values else ""
     lines = [
       _table([("weight", "shape", "sparsity", "format", "bytes", "of dense"), *map(_cells, shown)]),
       *(
         [f"and {len(rest)} smaller ones: {sum(row.bytes for row in rest):,} bytes"] if rest else []
       ),
       "",
-      f"{self.directory}: {self.format}, {self.values} values: {self.verdict}",
-      f"  bytes           {self.bytes:>13,}  {self.bytes / self.dense_bytes:.3f} of dense ({self.dense_bytes:,}), "
-      f"{self.bytes / self.ideal_bytes:.2f} of ideal ({self.ideal_bytes:,})",
-      f"  bytes, gzipped  {self.gzip_bytes:>13,}  {gzipped:.3f} of dense, gzipped ({self.dense_gzip_bytes:,})",
-      f"  load            {self.load_milliseconds:>10.0f} ms  dense: {self.dense_load_milliseconds:.0f} ms",
-      f"  latency         {self.latency_ratio:>11.2f} x  of dense; dense against itself: {self.control_ratio:.2f} "
-      f"({self.rounds} rounds)",
-      f"  outputs         differ by at most {self.largest_difference:.2g}: {identical}",
+      f"{self.path}: {self.format}{values}: {self.verdict}",
+      *(f"  {name:<14}  {said}" for name, said in self._lines()),
       *(f"  {note}" for note in self.notes),
     ]
     return "\n".join(lines)
+
+  def _lines(self):
+    """(what, what was measured of it), of what was."""
+    raw = [_share(self.bytes, self.dense_bytes, "dense", 3)]
+    gzipped = [_share(self.gzip_bytes, self.dense_gzip_bytes, "dense, gzipped", 3)]
+    for shares, count in ((raw, self.bytes), (gzipped, self.gzip_bytes)):
+      shares.append(_share(count, self.ideal_bytes, "ideal", 2))
+    yield "bytes", f"{self.bytes:>13,}  {', '.join(filter(None, raw))}"
+    yield "bytes, gzipped", f"{self.gzip_bytes:>13,}  {', '.join(filter(None, gzipped))}"
+    if self.load_milliseconds is not None:
+      dense = self.dense_load_milliseconds
+      against = "" if dense is None else f"  dense: {dense:.0f} ms"
+      yield "load", f"{self.load_milliseconds:>10.0f} ms{against}"
+    if self.latency_ratio is not None:
+      yield (
+        "latency",
+        f"{self.latency_ratio:>11.2f} x  of dense; dense against itself: {self.control_ratio:.2f} "
+        f"({self.rounds} rounds)",
+      )
+    if self.largest_difference is not None:
+      exactly = "bit for bit" if self.bit_identical else "not bit for bit"
+      yield "outputs", f"differ by at most {self.largest_difference:.2g}: {exactly} the model's"
+
+
+def place(path):
+  """Where the report of the export at `path` lies: in a directory, beside a file.
+
+  >>> place(pathlib.Path("digits.tflite")).name
+  'digits.tflite.export_report.json'
+  """
+  return path / _NAME if path.is_dir() else path.with_name(f"{path.name}.{_NAME}")
 
 
 def row(weight):
@@ -125,34 +160,24 @@ def sizes(directory):
   return sum(path.stat().st_size for path in paths), sum(_gzipped(path) for path in paths)
 
 
-class _Counter:
-  """A file that forgets what is written to it, but how much."""
-
-  def __init__(self):
-    self.count = 0
-
-  def write(self, data):
-    self.count += len(data)
-    return len(data)
-
-  def flush(self):
-    pass
-
-
 def _gzipped(path):
-  counter = _Counter()
-  with (
-    open(path, "rb") as file,
-    gzip.GzipFile(fileobj=counter, mode="wb", compresslevel=6) as zipped,
-  ):
-    shutil.copyfileobj(file, zipped, 1 << 20)
-  return counter.count
+  zipped, count = zlib.compressobj(6, wbits=31), 0
+  with open(path, "rb") as file:
+    while chunk := file.read(1 << 20):
+      count += len(zipped.compress(chunk))
+  return count + len(zipped.flush())
+
+
+def _share(count, whole, name, digits):
+  """`count` as a share of what it is compared with; "" without that, or where that is 0."""
+  return f"{count / whole:.{digits}f} of {name} ({whole:,})" if whole else ""
 
 
 def _cells(row):
   shape = "x".join(map(str, row.shape)) or "scalar"
   share = f"{row.bytes / row.dense_bytes:.3f}" if row.dense_bytes else ""
-  return (row.path, shape, f"{row.sparsity:.3f}", row.format, f"{row.bytes:,}", share)
+  path = row.path if len(row.path) <= _WIDTH else f"{row.path[: _WIDTH - 3]}..."
+  return (path, shape, f"{row.sparsity:.3f}", row.format, f"{row.bytes:,}", share)
 
 
 def _table(rows):

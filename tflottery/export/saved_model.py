@@ -1,6 +1,5 @@
 """Sparse SavedModels: small on disk, as fast as dense, loaded by plain TensorFlow."""
 
-import numpy as np
 import tensorflow as tf
 
 from tflottery.export import beside, choice, endpoints, inputs, module, packing, report, trial
@@ -66,6 +65,7 @@ def saved_model(
     ValueError: it is not built, or an argument has no such value.
 
   >>> import keras
+  >>> import numpy as np
   >>> model = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100, name="fc")])
   >>> kernel, bias = model.get_weights()
   >>> model.set_weights([np.where(np.abs(kernel) < np.quantile(np.abs(kernel), 0.9), 0, kernel), bias])
@@ -80,15 +80,14 @@ def saved_model(
     traced = endpoints.trace(plain, signatures)
     calls = _calls(traced, examples)
     expected = _outputs(traced, calls)
-    dense = choice.weights(plain, traced)
-    chosen, notes = choice.choose(dense, format=format, values=values, traced=traced, calls=calls)
+    dense, chosen, notes = _weights(plain, traced, calls, format, values)
     written = {"export": work / "new", "dense": work / "dense"}
     _write(written["export"], plain, traced, chosen)
     _write(written["dense"], plain, traced, dense)
     tried = trial.trial({**written, "again": written["dense"]}, calls, work)
     difference, said = _compare(tried["outputs"], expected, traced, calls, chosen)
     found = _report(directory, values, written, chosen, tried, difference, [*notes, *said])
-    found.save(written["export"] / "export_report.json")
+    found.save(report.place(written["export"]))
   if verbose:
     print(found)
   return found
@@ -114,6 +113,13 @@ def _calls(traced, examples):
   """The arguments to try each endpoint on; `examples` are the first's."""
   given = {next(iter(traced)): examples}
   return {name: inputs.arguments(f, given.get(name)) for name, f in traced.items()}
+
+
+def _weights(model, traced, calls, format, values):
+  """The weights as a dense export holds them, as this one does, and what to say of that."""
+  dense = choice.weights(model, traced)
+  chosen, notes = choice.choose(dense, format=format, values=values, traced=traced, calls=calls)
+  return dense, chosen, notes
 
 
 def _outputs(traced, calls):
@@ -150,7 +156,7 @@ def _compare(outputs, expected, traced, calls, chosen):
   if _largest(outputs["again"], outputs["dense"]) or _largest(_outputs(traced, calls), expected):
     return difference, ["The model's outputs differ from call to call, so they prove nothing."]
   error = _largest(outputs["export"], stored)
-  if error > _TOLERANCE * _scale(stored):
+  if error > _TOLERANCE * trial.scale([a for arrays in stored.values() for a in arrays]):
     raise RuntimeError(
       f"The export's outputs differ by up to {error:.3g} from what its weights give in the model, so "
       "it is not kept. Please report it, with the model."
@@ -164,12 +170,6 @@ def _largest(found, expected):
   return max(trial.largest_difference(found[name], expected[name]) for name in expected)
 
 
-def _scale(outputs):
-  arrays = [a for arrays in outputs.values() for a in arrays if a.dtype.kind in "fiu" and a.size]
-  largest = [float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays]
-  return max([1.0, *largest])
-
-
 def _report(directory, values, written, chosen, tried, difference, notes):
   milliseconds = {name: 1000 * s for name, s in tried["load_seconds"].items()}
   seconds = tried["seconds"]
@@ -178,7 +178,7 @@ def _report(directory, values, written, chosen, tried, difference, notes):
     packing.ideal_nbytes(w.array, dtype=w.packed and w.packed.values.dtype) for w in chosen
   )
   return report.Report(
-    directory=str(directory),
+    path=str(directory),
     format=choice.format_of(chosen),
     values=values,
     bytes=sizes["export"][0],

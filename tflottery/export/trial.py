@@ -1,4 +1,4 @@
-"""What was written, tried in a process that imports TensorFlow alone."""
+"""What was written, tried in a process of its own."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ _SECONDS = 3.0
 
 
 def trial(models, endpoints, workdir):
-  """Load SavedModels in a fresh process, call and time them.
+  """Load SavedModels in a fresh process that imports TensorFlow alone, call and time them.
 
   Args:
     models: dict from name to directory.
@@ -27,7 +27,6 @@ def trial(models, endpoints, workdir):
   Raises:
     RuntimeError: a model can't be loaded or called; with the end of what TensorFlow said.
   """
-  job, result = pathlib.Path(workdir, "job"), pathlib.Path(workdir, "result")
   threads = tf.config.threading
   content = {
     "models": {name: str(directory) for name, directory in models.items()},
@@ -38,10 +37,26 @@ def trial(models, endpoints, workdir):
       threads.get_inter_op_parallelism_threads(),
     ),
   }
+  return run(_FRESH, content, workdir)
+
+
+def run(script, content, workdir):
+  """What `script` answers to `content` in a fresh process.
+
+  Args:
+    script: a Python file whose `__main__` takes two paths: it reads the pickle `content` from the
+      first and writes the pickle of its answer to the second.
+    content: anything that can be pickled.
+    workdir: an existing directory for what goes back and forth.
+
+  Raises:
+    RuntimeError: the script fails; with the end of what it said.
+  """
+  job, result = pathlib.Path(workdir, "job"), pathlib.Path(workdir, "result")
   job.write_bytes(pickle.dumps(content))
   # Not as a script: its own folder would come first where modules are looked for.
   code = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-  command = [sys.executable, "-c", code, str(_FRESH), str(job), str(result)]
+  command = [sys.executable, "-c", code, str(script), str(job), str(result)]
   environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
   done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
   if done.returncode:
@@ -62,8 +77,15 @@ def largest_difference(found, expected):
       continue
     if a.dtype.kind not in "fiuV":
       return float("inf")
-    wide = np.abs(a.astype("float64") - b.astype("float64"))
+    with np.errstate(invalid="ignore"):  # infinities that are the same
+      wide = np.abs(a.astype("float64") - b.astype("float64"))
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     wide = np.where(same, 0.0, np.where(np.isnan(wide), np.inf, wide))
     differences.append(float(wide.max()))
   return max(differences)
+
+
+def scale(arrays):
+  """The largest absolute value in a list of arrays that is finite, at least 1."""
+  numbers = [a[np.isfinite(a)] for a in arrays if a.dtype.kind in "fiu"]
+  return max([1.0, *(float(np.abs(a).max(initial=0)) for a in numbers)])
