@@ -26,9 +26,12 @@ def saved_model(
   """Write `model` as a SavedModel that is small where its weights are 0.
 
   The weights that are mostly 0 are packed: their values, and where they are as a bit mask or as
-  gaps, whichever is smaller. When the SavedModel is loaded, by whatever loader, they are unpacked
-  once into ordinary variables; from then on it computes exactly what a dense one does, as fast, in
-  the memory of a dense one. No code of tflottery or Keras is needed to load it.
+  gaps, whichever is smaller. When the SavedModel is loaded (in Python, by TF Serving's C++ loader, in
+  a session) they are unpacked once into ordinary variables; from then on it computes exactly what a
+  dense one does, as fast, in the memory of a dense one and of the packed weights. No code of
+  tflottery or Keras is needed to load it. Two loaders can't run the unpacking and need
+  `format="dense"`: `keras.layers.TFSMLayer`, and `tf.saved_model.load` inside a `MirroredStrategy`'s
+  scope.
 
   The export is loaded in a fresh process and its outputs are compared with the model's before it
   takes the place of `directory`; a failed export leaves there what was there.
