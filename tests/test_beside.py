@@ -53,9 +53,50 @@ def test_a_directory_that_is_not_empty_is_refused_without_overwrite(tmp_path):
 def test_a_directory_of_something_else_is_never_deleted(tmp_path):
   (tmp_path / "home").mkdir()
   (tmp_path / "home" / "thesis.tex").write_text("years of work")
-  with pytest.raises(FileExistsError, match="no SavedModel, so overwrite=True does not delete it"):
+  with pytest.raises(FileExistsError, match="overwrite=True does not delete it"):
     export(tmp_path / "home", overwrite=True)
   assert names(tmp_path / "home") == ["thesis.tex"]
+
+
+def test_a_model_that_tf_keras_can_train_is_never_replaced_by_an_export(tmp_path):
+  export(tmp_path / "1", "trained")
+  (tmp_path / "1" / "keras_metadata.pb").write_text("layers")
+  with pytest.raises(FileExistsError, match="one that tf_keras can train"):
+    export(tmp_path / "1", overwrite=True)
+  assert (tmp_path / "1" / "saved_model.pb").read_text() == "trained"
+
+
+@pytest.mark.parametrize("target", ["gs://bucket/1", "file:///tmp/1", ""])
+def test_what_is_no_path_of_this_machine_is_refused(target, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(ValueError, match="must be a path on this machine"):
+    export(target)
+  assert names(tmp_path) == []
+
+
+def test_where_the_process_stands_and_mount_points_are_refused(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  for target in (".", "/"):
+    with pytest.raises(FileExistsError, match=r"can't be replaced: .* Choose a directory in it\."):
+      export(target, overwrite=True)
+
+
+def test_of_a_link_the_directory_that_it_points_to_is_replaced(tmp_path):
+  export(tmp_path / "v3", "old")
+  (tmp_path / "current").symlink_to("v3")
+  export(tmp_path / "current", overwrite=True)
+  assert (tmp_path / "current").is_symlink()
+  assert (tmp_path / "v3" / "saved_model.pb").read_text() == "new"
+
+
+def test_an_export_leaves_alone_what_another_is_writing_to_the_same_place(tmp_path):
+  with beside(tmp_path / "1", overwrite=True) as work:
+    write(work, "slow")
+    export(tmp_path / "1", "fast")
+    assert (tmp_path / "1" / "saved_model.pb").read_text() == "fast"
+    assert work.exists()
+  assert (tmp_path / "1" / "saved_model.pb").read_text() == "slow"
+  assert names(tmp_path) == ["1"]
 
 
 def test_a_file_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """Whatever the model, its export computes the same to the last bit and leaves it as it was."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +9,8 @@ from builders import two_replicas
 from exports import KINDS, mlp, outputs, signature, sparse, write
 
 import tflottery as tfl
-from tflottery.export import inputs
+from tflottery import export
+from tflottery.export import comparing, endpoints, inputs
 
 
 def assert_same(traced, directory, examples=None):
@@ -161,3 +163,90 @@ def test_a_variable_that_the_model_writes_to_is_kept_apart(tmp_path):
   loaded = tf.saved_model.load(str(tmp_path))
   first, second = (loaded.serve(tf.zeros([1, 64])) for _ in range(2))
   np.testing.assert_array_equal(second - first, np.ones((1, 128)))
+
+
+def test_a_call_leaves_states_and_seeds_as_they_were(k):
+  layers = [k.layers.LSTM(8, stateful=True), k.layers.Dense(3)]
+  model = k.Sequential([k.Input((5, 4), batch_size=32), *layers])
+  before = [np.array(v.numpy()) for v in model.layers[0].states]
+  traced = endpoints.trace(model)
+  calls = {"serve": inputs.arguments(traced["serve"])}
+  first, second = (comparing.outputs(traced, calls)["serve"][0] for _ in range(2))
+  np.testing.assert_array_equal(first, second)
+  for state, value in zip(model.layers[0].states, before, strict=True):
+    np.testing.assert_array_equal(state.numpy(), value)
+
+
+def test_augmentation_is_not_exported(k, tmp_path):
+  layers = [k.layers.RandomFlip(seed=3), k.layers.Flatten(), k.layers.Dense(400)]
+  model = sparse(k.Sequential([k.Input((4, 4, 3)), *layers]))
+  traced, _ = write(model, tmp_path)
+  arrays = inputs.arguments(traced["serve"])
+  found = outputs(tmp_path, arrays)[0]
+  np.testing.assert_allclose(found, model.predict(arrays[0], verbose=0), rtol=0, atol=1e-6)
+
+
+def test_a_trace_that_is_not_the_call_is_refused(tmp_path):
+  # Keras 3 takes the free time axis for as long as the batch.
+  layer = keras.layers.TimeDistributed(keras.layers.Dense(30))
+  model = keras.Sequential([keras.Input((None, 20)), layer])
+  with pytest.raises(
+    ValueError, match=r"computes something else .*\(32, 64, 30\).* fix them in Input"
+  ):
+    export.saved_model(model, tmp_path / "1")
+
+
+@pytest.mark.parametrize(
+  "signatures, error, words",
+  [
+    ({}, TypeError, "signatures must be a dict"),
+    ([tf.TensorSpec([None, 64])], TypeError, "signatures must be a dict"),
+    ({"serve": []}, TypeError, r"signatures\['serve'\] must be a tf.function"),
+    ({"serve": tf.function(lambda x: x)}, TypeError, "with an input_signature"),
+    ({"weights": [tf.TensorSpec([None, 64])]}, ValueError, "endpoint 'weights'. Choose another"),
+    ({"name": [tf.TensorSpec([None, 64])]}, ValueError, "endpoint 'name'. Choose another"),
+    ({1: [tf.TensorSpec([None, 64])]}, ValueError, "endpoint 1. Choose another"),
+    ({"serve": [tf.TensorSpec([None, 64])] * 3}, ValueError, "can't be called with the inputs"),
+  ],
+)
+def test_signatures_that_can_not_be_are_named(signatures, error, words):
+  with pytest.raises(error, match=words):
+    endpoints.trace(mlp(keras), signatures)
+
+
+def test_outputs_that_a_saved_model_does_not_hold_are_refused():
+  spec = [tf.TensorSpec([None, 64])]
+  for result in (lambda x: (x, None), lambda x: {"a": {"b": x}}):
+    with pytest.raises(ValueError, match="must return a tensor, or a list or dict of tensors"):
+      endpoints.trace(mlp(keras), {"serve": tf.function(result, input_signature=spec)})
+
+
+def test_calls_of_python_are_refused():
+  @tf.function(input_signature=[tf.TensorSpec([None, 64])])
+  def serve(x):
+    return tf.py_function(lambda y: y, [x], tf.float32)
+
+  with pytest.raises(ValueError, match=r"'serve' calls Python \(EagerPyFunc\)"):
+    endpoints.trace(mlp(keras), {"serve": serve})
+
+
+def test_examples_that_lose_by_being_cast_are_refused():
+  traced = endpoints.trace(mlp(keras), {"serve": [tf.TensorSpec([None, 64])]})["serve"]
+  assert inputs.arguments(traced, np.ones((2, 64)))[0].dtype == np.float32
+
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
+  def whole(x):
+    return x
+
+  for given in ([1.5], [2.0**40], [np.nan]):
+    with pytest.raises(ValueError, match="examples must be whole numbers for an input of int32"):
+      inputs.arguments(whole.get_concrete_function(), np.array(given))
+
+
+def test_float64_and_float16_models_keep_their_dtype(k, tmp_path):
+  for dtype in ("float64", "float16"):
+    layers = [k.layers.Dense(400, dtype=dtype)]
+    model = sparse(k.Sequential([k.Input((64,), dtype=dtype), *layers]))
+    traced, stored = write(model, tmp_path / dtype)
+    assert stored[0].packed.values.dtype == dtype
+    assert_same(traced, tmp_path / dtype)

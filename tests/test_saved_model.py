@@ -1,5 +1,6 @@
 """tfl.export.saved_model as a user calls it: small, checked, reported, and never half done."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -256,3 +257,20 @@ def test_the_weights_return_where_work_on_the_stripped_model_fails(k):
     assert not np.array(variable.numpy()).any()
     raise KeyError
   np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+@pytest.mark.slow
+def test_auto_is_dense_where_packed_would_be_larger(tmp_path):
+  layers = [keras.layers.Dense(40, name="fc")]
+  model = sparse(keras.Sequential([keras.Input((40,)), *layers]))
+  found = export.saved_model(model, tmp_path / "1", verbose=False)
+  assert found.format == "dense" and abs(found.bytes - found.dense_bytes) < 100
+  assert found.notes == ("Packed it would be larger, so it is written dense.",)
+  asked = export.saved_model(model, tmp_path / "2", format="compact", verbose=False)
+  assert asked.format == "compact" and asked.bytes > asked.dense_bytes
+
+
+def test_a_number_that_is_not_finite_is_null_in_the_file(exported, tmp_path):
+  found, _ = exported
+  dataclasses.replace(found, largest_difference=float("inf")).save(tmp_path / "report.json")
+  assert json.loads((tmp_path / "report.json").read_text())["largest_difference"] is None

@@ -16,9 +16,10 @@ result.write_bytes(pickle.dumps([__name__, pathlib.Path(pickle.__file__).parent.
 
 
 def run(folder, text, content=()):
-  script = pathlib.Path(folder, "script.py")
+  script, workdir = pathlib.Path(folder, "script.py"), pathlib.Path(folder, "work")
   script.write_text(text)
-  return trial.run(script, content, folder)
+  workdir.mkdir(exist_ok=True)
+  return trial.run(script, content, workdir)
 
 
 def test_a_script_answers_in_a_process_of_its_own(tmp_path):
@@ -26,8 +27,11 @@ def test_a_script_answers_in_a_process_of_its_own(tmp_path):
   assert run(tmp_path, SCRIPT, [1, "a"])[2:] == [1, "a"]
 
 
-def test_modules_are_not_looked_for_beside_the_script(tmp_path):
+def test_modules_are_not_looked_for_beside_the_script_or_where_the_user_stands(
+  tmp_path, monkeypatch
+):
   (tmp_path / "pickle.py").write_text("raise SystemExit('the wrong one')")
+  monkeypatch.chdir(tmp_path)
   assert run(tmp_path, SCRIPT)[1] != tmp_path.name
 
 

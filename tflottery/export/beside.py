@@ -2,11 +2,12 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import pathlib
-import re
 import shutil
 import sys
+import tempfile
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
@@ -27,7 +28,7 @@ def beside(target, *, overwrite):
       where what it holds is no SavedModel.
     OSError: it can't be written there.
   """
-  target = pathlib.Path(target).absolute()
+  target = _local("directory", target)
   _check(target, overwrite)
   with _workdir(target, "directory") as work:
     yield work
@@ -49,7 +50,7 @@ def file(target, *, overwrite):
     FileExistsError: `target` is a directory, or without `overwrite` a file.
     OSError: it can't be written there.
   """
-  target = pathlib.Path(target).absolute()
+  target = _local("path", target)
   if target.is_dir():
     raise FileExistsError(f"path={str(target)!r} is a directory. Give a file.")
   if target.exists() and not overwrite:
@@ -74,11 +75,11 @@ def naming(argument, target):
 
 
 def remove_leftovers(target):
-  """Delete what killed exports to `target` left beside it."""
-  for path in target.parent.glob(f".{target.name}.*"):
-    match = re.fullmatch(re.escape(f".{target.name}.") + r"(\d+)", path.name)
-    if match and not _is_anothers(int(match[1])):
-      shutil.rmtree(path, ignore_errors=True)
+  """Delete what killed exports to `target` left beside it: the directories that nobody locks."""
+  for path in target.parent.iterdir():
+    if path.name.startswith(f".{target.name}.export."):
+      with contextlib.suppress(OSError), _locked(path):  # fails while its export runs
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -87,12 +88,36 @@ def _workdir(target, argument):
   with naming(argument, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    work.mkdir()
+    work = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.export.", dir=target.parent))
   try:
-    yield work
+    with _locked(work):
+      yield work
   finally:
     shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(directory):
+  """Holds the lock of `directory`, which the system gives up whenever this process ends."""
+  descriptor = os.open(directory, os.O_RDONLY)
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    yield
+  finally:
+    os.close(descriptor)
+
+
+def _local(argument, target):
+  """`target` as an absolute path; a link becomes what it points to, which then is replaced.
+
+  Raises:
+    ValueError: it is a URL, or empty.
+  """
+  if "://" in str(target) or not str(target):
+    raise ValueError(
+      f"{argument}={str(target)!r} must be a path on this machine. Export to one, and copy from there."
+    )
+  return pathlib.Path(target).resolve()
 
 
 def _replace(target, new, old):
@@ -125,26 +150,18 @@ def _check(target, overwrite):
     return
   if not target.is_dir():
     raise FileExistsError(f"directory={str(target)!r} is a file. Give a directory.")
+  if target == pathlib.Path.cwd() or os.path.ismount(target):
+    raise FileExistsError(
+      f"directory={str(target)!r} can't be replaced: it is where this process stands, or a mount "
+      "point. Choose a directory in it."
+    )
   if any(target.iterdir()):
     if not overwrite:
       raise FileExistsError(
         f"directory={str(target)!r} is not empty. Choose another, or give overwrite=True."
       )
-    if not (target / "saved_model.pb").is_file():
+    if not (target / "saved_model.pb").is_file() or (target / "keras_metadata.pb").is_file():
       raise FileExistsError(
-        f"directory={str(target)!r} holds something that is no SavedModel, so overwrite=True does not "
-        "delete it. Choose another directory."
+        f"directory={str(target)!r} holds something that is no SavedModel, or one that tf_keras can "
+        "train, so overwrite=True does not delete it. Choose another directory."
       )
-
-
-def _is_anothers(process):
-  """Whether another process of this number runs: in containers the killed one may have had ours."""
-  if process == os.getpid():
-    return False
-  try:
-    os.kill(process, 0)
-  except ProcessLookupError:
-    return False
-  except PermissionError:
-    pass
-  return True

@@ -1,6 +1,7 @@
 """Plain Keras files of sparse models: each weight as it is, the masked ones 0."""
 
 import collections
+import os
 import pathlib
 import sys
 import tempfile
@@ -109,7 +110,12 @@ def _try(model, file, work):
   """What a fresh process measures of a `.keras` file; refused where it does not load as `model`."""
   arguments, outputs, notes = _example(model)
   k = _sites.keras_of(model).__name__
-  job = {"file": str(file), "keras": k, "path": sys.path, "arguments": arguments}
+  job = {
+    "file": str(file),
+    "keras": k,
+    "path": [os.path.abspath(path) for path in sys.path],
+    "arguments": arguments,
+  }
   found = trial.run(fresh_keras.__file__, job, work)
   if found.get("missing"):
     raise ValueError(

@@ -1,9 +1,13 @@
 """What a SavedModel of a Keras model offers: its endpoints, traced with Keras's own signatures."""
 
+import inspect
+
 import keras
 import tensorflow as tf
 
 from tflottery import site as _sites
+
+_TAKEN = ("packed", "resources", "sparse", "weights")  # attributes of the module that is saved
 
 
 def trace(model, signatures=None):
@@ -16,11 +20,17 @@ def trace(model, signatures=None):
 
   Raises:
     TypeError: an endpoint is neither.
-    ValueError: the model's inputs are not known.
+    ValueError: the model's inputs are not known, its call can't be traced with them, its outputs
+      can't be those of a SavedModel, or it calls Python.
   """
   if signatures is None:
     signatures = {"serve": input_signature(model)}
-  return {name: _traced(model, name, signature) for name, signature in signatures.items()}
+  _check(signatures)
+  found = {name: _traced(model, name, signature) for name, signature in signatures.items()}
+  for name, function in found.items():
+    _check_outputs(name, function)
+    _check_operations(name, function)
+  return found
 
 
 def input_signature(model):
@@ -55,16 +65,67 @@ def arguments(traced):
   return tf.nest.map_structure(named, [*args, *(kwargs[name] for name in sorted(kwargs))])
 
 
+def inference(model):
+  """A function that calls `model` as `predict` does: `training=False`, where the model takes it."""
+  if "training" in inspect.signature(model.call).parameters:
+    return lambda *inputs: model(*inputs, training=False)
+  return lambda *inputs: model(*inputs)
+
+
+def _check(signatures):
+  if not isinstance(signatures, dict) or not signatures:
+    raise TypeError(
+      "signatures must be a dict from endpoint names to tf.functions or lists of tf.TensorSpec, with "
+      f"one at least. Received: {signatures!r}."
+    )
+  for name, signature in signatures.items():
+    taken = not isinstance(name, str) or hasattr(tf.Module, name) or name in _TAKEN
+    if taken or not name.isidentifier() or name.startswith("_"):
+      raise ValueError(f"signatures can't have an endpoint {name!r}. Choose another name.")
+    is_function = getattr(signature, "input_signature", None) is not None
+    specs = signature if isinstance(signature, (list, tuple)) else ()
+    if not is_function and not tf.nest.flatten(specs):
+      raise TypeError(
+        f"signatures[{name!r}] must be a tf.function with an input_signature, or a list of "
+        f"tf.TensorSpec. Received: {signature!r}."
+      )
+
+
 def _traced(model, name, signature):
   if hasattr(signature, "get_concrete_function"):
     return signature.get_concrete_function()
-  if not isinstance(signature, (list, tuple)):
-    raise TypeError(
-      f"signatures[{name!r}] must be a tf.function with an input_signature, or a list of "
-      f"tf.TensorSpec. Received: {signature!r}."
+  function = tf.function(inference(model), input_signature=list(signature), autograph=False)
+  try:
+    return function.get_concrete_function()
+  except TypeError as error:
+    said = str(error).strip().splitlines()[-1]
+    raise ValueError(
+      f"model {model.name!r} can't be called with the inputs {list(signature)} of endpoint {name!r}: "
+      f"{said} Give the endpoint as a tf.function with an input_signature: signatures={{'serve': ...}}."
+    ) from error
+
+
+def _check_outputs(name, function):
+  """A SavedModel's outputs are a tensor, or a flat list or dict of tensors."""
+  structure = function.structured_outputs
+  parts = structure if isinstance(structure, (list, tuple)) else [structure]
+  parts = list(structure.values()) if isinstance(structure, dict) else parts
+  if any(isinstance(part, (list, tuple, dict)) or part is None for part in parts):
+    raise ValueError(
+      f"Endpoint {name!r} must return a tensor, or a list or dict of tensors. It returns "
+      f"{structure}. Give one that does: signatures={{'serve': a tf.function}}."
     )
-  function = tf.function(model.__call__, input_signature=list(signature), autograph=False)
-  return function.get_concrete_function()
+
+
+def _check_operations(name, function):
+  graph_def = function.graph.as_graph_def()
+  nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
+  found = sorted({node.op for node in nodes} & {"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+  if found:
+    raise ValueError(
+      f"Endpoint {name!r} calls Python ({', '.join(found)}), which a SavedModel can't hold. Write "
+      "tf.py_function and tf.numpy_function in operations of TensorFlow."
+    )
 
 
 def _keras3(model):

@@ -29,10 +29,16 @@ def arguments(traced, given=None):
 
 def call(function, arrays):
   """The outputs of a `ConcreteFunction`, or of a loaded one, as a flat list of arrays."""
-  args, kwargs = tf.nest.pack_sequence_as(
-    function.structured_input_signature, list(map(tf.constant, arrays)), expand_composites=True
-  )
+  args, kwargs = packed(function, arrays)
   return [t.numpy() for t in tf.nest.flatten(function(*args, **kwargs), expand_composites=True)]
+
+
+def packed(function, arrays):
+  """(args, kwargs) of a call, in the structure that `function` was traced with."""
+  tensors = list(map(tf.constant, arrays))
+  return tf.nest.pack_sequence_as(
+    function.structured_input_signature, tensors, expand_composites=True
+  )
 
 
 def _given(specs, given):
@@ -48,7 +54,13 @@ def _given(specs, given):
 
 
 def _as(array, dtype):
-  return array.astype(object if dtype == tf.string else dtype.as_numpy_dtype)
+  if dtype == tf.string:
+    return array.astype(object)
+  with np.errstate(invalid="ignore"):
+    cast = array.astype(dtype.as_numpy_dtype)
+  if dtype.is_integer and not np.array_equal(cast, array):
+    raise ValueError(f"examples must be whole numbers for an input of {dtype.name}.")
+  return cast
 
 
 def _draw(spec, rng):

@@ -54,8 +54,8 @@ def pack(array, *, values=None):
 
   Args:
     array: array of any shape.
-    values: dtype that the values are stored in; None keeps the array's. The array's is kept too
-      where the other would turn a finite value into an infinite one.
+    values: `float16` rounds wider floats to it, unless that would turn a finite value into an
+      infinite one. `float32` and None keep the array's dtype.
 
   >>> packed = pack(np.array([0, 0, 7, 0, 0, 0, 0, 0, 0, 5], "float32"))
   >>> packed.code, packed.positions.tolist(), packed.values.tolist()
@@ -119,7 +119,7 @@ def spread(values, places, shape):
 
 
 def _narrowed(flat, dtype):
-  if dtype is None or flat.dtype.kind != "f":
+  if dtype in (None, "float32") or flat.dtype.kind != "f" or flat.itemsize <= 2:
     return flat
   with np.errstate(over="ignore"):
     narrow = flat.astype(dtype)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 import zlib
 
@@ -45,10 +46,11 @@ class Report:
     path: where it lies.
     format: what was written: `compact`, `csr` or `dense` SavedModels, `tflite`, `keras`, `weights`.
     values: dtype that kernels are stored in; None keeps each weight's own.
-    bytes, gzip_bytes: size on disk, raw and with every file gzipped.
+    bytes, gzip_bytes: size on disk, raw and with every file gzipped, without this
+      report.
     dense_bytes, dense_gzip_bytes: the same of a dense export that holds each weight once, in TFLite
       of float32. Keras files are dense: theirs are their own bytes, and None.
-    ideal_bytes: the values that are not 0 and the entropy of their places, and dense vectors.
+    ideal_bytes: the values that are not 0 and the entropy of their places.
     load_milliseconds, dense_load_milliseconds: one load each, of TFLite files by an interpreter in
       this process, of others in a fresh one. None for `weights`; the dense one's for `keras` too.
     latency_ratio: median time of a call, divided by the dense export's. In TFLite the call has one
@@ -81,8 +83,12 @@ class Report:
   notes: tuple = ()
 
   def save(self, path):
-    """Write the report as JSON."""
-    files.write(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+    """Write the report as JSON; a number that is not finite becomes null."""
+    told = dataclasses.asdict(self)
+    for name, value in told.items():
+      if isinstance(value, float) and not math.isfinite(value):
+        told[name] = None
+    files.write(path, json.dumps(told, indent=2, allow_nan=False) + "\n")
 
   @property
   def verdict(self):
@@ -157,7 +163,12 @@ def row(weight):
 def sizes(directory):
   """Bytes of all files under `directory`: raw, and each gzipped."""
   paths = [path for path in pathlib.Path(directory).rglob("*") if path.is_file()]
-  return sum(path.stat().st_size for path in paths), sum(_gzipped(path) for path in paths)
+  return nbytes(directory), sum(map(_gzipped, paths))
+
+
+def nbytes(directory):
+  """Bytes of all files under `directory`."""
+  return sum(path.stat().st_size for path in pathlib.Path(directory).rglob("*") if path.is_file())
 
 
 def _gzipped(path):

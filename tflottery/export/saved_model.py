@@ -1,15 +1,24 @@
 """Sparse SavedModels: small on disk, as fast as dense, loaded by plain TensorFlow."""
 
+import shutil
+
 import tensorflow as tf
 
-from tflottery.export import beside, choice, endpoints, inputs, module, packing, report, trial
-from tflottery.export.stripped import holding, stripped
+from tflottery.export import (
+  beside,
+  choice,
+  comparing,
+  endpoints,
+  inputs,
+  module,
+  packing,
+  report,
+  trial,
+)
+from tflottery.export.stripped import stripped
 
 FORMATS = ("auto", "compact", "csr", "fastest", "dense")
 VALUES = ("float32", "float16")
-
-# Relative to the largest output. Threads and fused kernels may change the last bits of sums.
-_TOLERANCE = 1e-5
 
 
 def saved_model(
@@ -47,8 +56,9 @@ def saved_model(
       1x1 convolutions where that is known to be faster (from 95 % zeros, 32 rows and a million
       weights on); XLA can't compile these. `fastest` measures here which of them are. `dense`
       writes each weight as it is, once.
-    values: dtype that packed kernels are stored in. `float16` halves them and rounds each to 11
-      bits; they are float32 again when loaded. Weights beyond 65,504 keep the model's dtype.
+    values: how packed kernels are stored. `float32` keeps the model's dtype, whatever it is.
+      `float16` halves them and rounds each to 11 bits; loaded, they have the model's dtype again.
+      Kernels with weights beyond 65,504 are kept as they are.
     signatures: dict from endpoint name to a `tf.function` with an `input_signature`, or to the list
       of `tf.TensorSpec`s to call the model with. None is Keras's own: `serve`, the batch size free.
       The first is also the signature `serving_default`.
@@ -65,7 +75,7 @@ def saved_model(
     OSError: it can't be written, or the disk is full.
     RuntimeError: the export can't be loaded, or its outputs are not the model's.
     TypeError: `model` is no Keras model.
-    ValueError: it is not built, or an argument has no such value.
+    ValueError: it is not built, can't be exported (it says why), or an argument has no such value.
 
   >>> import keras
   >>> import numpy as np
@@ -82,13 +92,20 @@ def saved_model(
   with stripped(model) as plain, beside.beside(directory, overwrite=overwrite) as work:
     traced = endpoints.trace(plain, signatures)
     calls = _calls(traced, examples)
-    expected = _outputs(traced, calls)
+    expected = comparing.outputs(traced, calls)
+    if signatures is None:
+      called = endpoints.inference(plain)
+      comparing.check_trace(called, traced["serve"], calls["serve"], expected["serve"])
     dense, chosen, notes = _weights(plain, traced, calls, format, values)
     written = {"export": work / "new", "dense": work / "dense"}
     _write(written["export"], plain, traced, chosen)
     _write(written["dense"], plain, traced, dense)
+    if format == "auto" and report.nbytes(work / "new") > report.nbytes(work / "dense"):
+      shutil.rmtree(work / "new")
+      shutil.copytree(work / "dense", work / "new")
+      chosen, notes = dense, [*notes, "Packed it would be larger, so it is written dense."]
     tried = trial.trial({**written, "again": written["dense"]}, calls, work)
-    difference, said = _compare(tried["outputs"], expected, traced, calls, chosen)
+    difference, said = comparing.compare(tried["outputs"], expected, traced, calls, chosen)
     found = _report(directory, values, written, chosen, tried, difference, [*notes, *said])
     found.save(report.place(written["export"]))
   if verbose:
@@ -107,7 +124,7 @@ def _write(directory, model, traced, weights):
     module.write(directory, model, traced, weights)
   except tf.errors.OpError as error:
     raise OSError(
-      f"The export can't be written: {_reason(error)}. Beside the export itself a dense one is "
+      f"The export can't be written: {comparing.reason(error)}. Beside the export itself a dense one is "
       "written for comparison; make room for both. What stood there before stands there still."
     ) from error
 
@@ -123,54 +140,6 @@ def _weights(model, traced, calls, format, values):
   dense = choice.weights(model, traced)
   chosen, notes = choice.choose(dense, format=format, values=values, traced=traced, calls=calls)
   return dense, chosen, notes
-
-
-def _outputs(traced, calls):
-  """What the model computes, by endpoint: flat lists of arrays."""
-  found = {}
-  for name, function in traced.items():
-    try:
-      found[name] = inputs.call(function, calls[name])
-    except tf.errors.OpError as error:
-      raise ValueError(
-        f"Endpoint {name!r} fails on the examples that the export is to be tried on: "
-        f"{_reason(error)}. Give others by examples=."
-      ) from error
-  return found
-
-
-def _reason(error):
-  """The sentence of TensorFlow's message, without the traceback before it and the node after it."""
-  lines = [
-    line for line in error.message.splitlines() if not line.strip().startswith(("[[", "File"))
-  ]
-  return next(line for line in reversed(lines) if line.strip())
-
-
-def _compare(outputs, expected, traced, calls, chosen):
-  """The largest difference of the export's outputs from the model's, and what to say of it.
-
-  Raises:
-    RuntimeError: the outputs are not what the stored weights give.
-  """
-  with holding([(w.variable, w.packed.array()) for w in chosen if w.packed is not None]):
-    stored = _outputs(traced, calls)  # other than expected where values were rounded
-  difference = _largest(outputs["export"], expected)
-  if _largest(outputs["again"], outputs["dense"]) or _largest(_outputs(traced, calls), expected):
-    return difference, ["The model's outputs differ from call to call, so they prove nothing."]
-  error = _largest(outputs["export"], stored)
-  if error > _TOLERANCE * trial.scale([a for arrays in stored.values() for a in arrays]):
-    raise RuntimeError(
-      f"The export's outputs differ by up to {error:.3g} from what its weights give in the model, so "
-      "it is not kept. Please report it, with the model."
-    )
-  if error and not _largest(outputs["export"], outputs["dense"]):
-    return difference, ["Bit for bit what the dense export computes in the same process."]
-  return difference, []
-
-
-def _largest(found, expected):
-  return max(trial.largest_difference(found[name], expected[name]) for name in expected)
 
 
 def _report(directory, values, written, chosen, tried, difference, notes):

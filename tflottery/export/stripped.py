@@ -46,6 +46,17 @@ def holding(pairs):
       variable.assign(old)
 
 
+@contextlib.contextmanager
+def restoring(variables):
+  """Whatever happens to `variables` in a `with` block, they are after it what they were before."""
+  before = [(variable, _sites.value(variable)) for variable in variables]
+  try:
+    yield
+  finally:
+    for variable, value in before:
+      variable.assign(value)
+
+
 def _masks(model):
   """(variable, mask) for every masked weight of `model`."""
   held = training.held_on(model)

@@ -58,7 +58,10 @@ def run(script, content, workdir):
   code = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
   command = [sys.executable, "-c", code, str(script), str(job), str(result)]
   environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
-  done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+  # In `workdir`: files in the user's directory may be called as modules are.
+  done = subprocess.run(
+    command, capture_output=True, text=True, env=environment, cwd=workdir, check=False
+  )
   if done.returncode:
     raise RuntimeError(f"The export does not work in a fresh process:\n{done.stderr[-3000:]}")
   return pickle.loads(result.read_bytes())
@@ -73,12 +76,13 @@ def largest_difference(found, expected):
   for a, b in zip(found, expected, strict=True):
     if a.shape != b.shape or a.dtype != b.dtype:
       return float("inf")
-    if np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
+    if np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
       continue
-    if a.dtype.kind not in "fiuV":
+    if a.dtype.kind not in "fciuV":
       return float("inf")
+    wider = "complex128" if a.dtype.kind == "c" else "float64"
     with np.errstate(invalid="ignore"):  # infinities that are the same
-      wide = np.abs(a.astype("float64") - b.astype("float64"))
+      wide = np.abs(a.astype(wider) - b.astype(wider))
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     wide = np.where(same, 0.0, np.where(np.isnan(wide), np.inf, wide))
     differences.append(float(wide.max()))
@@ -87,5 +91,5 @@ def largest_difference(found, expected):
 
 def scale(arrays):
   """The largest absolute value in a list of arrays that is finite, at least 1."""
-  numbers = [a[np.isfinite(a)] for a in arrays if a.dtype.kind in "fiu"]
+  numbers = [a[np.isfinite(a)] for a in arrays if a.dtype.kind in "fciu"]
   return max([1.0, *(float(np.abs(a).max(initial=0)) for a in numbers)])
