@@ -68,8 +68,8 @@ def arguments(traced):
 def inference(model):
   """A function that calls `model` as `predict` does: `training=False`, where the model takes it."""
   if "training" in inspect.signature(model.call).parameters:
-    return lambda *inputs: model(*inputs, training=False)
-  return lambda *inputs: model(*inputs)
+    return lambda *args: model(*args, training=False)
+  return lambda *args: model(*args)
 
 
 def _check(signatures):
