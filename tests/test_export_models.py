@@ -10,7 +10,7 @@ from exports import KINDS, mlp, outputs, signature, sparse, write
 
 import tflottery as tfl
 from tflottery import export
-from tflottery.export import comparing, endpoints, inputs
+from tflottery.export import comparing, endpoints, inputs, report
 
 
 def assert_same(traced, directory, examples=None):
@@ -34,6 +34,16 @@ def test_an_export_computes_what_the_model_does(kind, k, tmp_path):
   assert {weight.format for weight in stored} & {"bitmask", "gaps"}
   assert_same(traced, tmp_path)
   assert weights_of(model) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, share", [("MobileNetV2", 0.21), ("ResNet50", 0.14)])
+def test_networks_that_nobody_here_wrote(name, share, k, tmp_path):
+  model = sparse(getattr(k.applications, name)(weights=None))
+  traced, stored = write(model, tmp_path)
+  images = np.random.default_rng(0).random((2, 224, 224, 3), np.float32)
+  assert_same(traced, tmp_path, images)
+  assert report.nbytes(tmp_path) <= share * sum(weight.array.nbytes for weight in stored)
 
 
 def test_a_layer_of_three_weights_is_stored_as_it_is_and_a_large_one_packed(k, tmp_path):
