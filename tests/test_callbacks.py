@@ -180,7 +180,7 @@ def test_after_fit_the_model_is_plain_and_trains_densely(k):
   assert values(model)["fc1/kernel"][~masks["fc1/kernel"]].any()
 
 
-@pytest.mark.parametrize("k", [keras, tf_keras], ids=["keras", "tf_keras"])
+@pytest.mark.parametrize("k", [keras, pytest.param(tf_keras, marks=pytest.mark.slow)])
 def test_a_saved_model_needs_no_tflottery(k, tmp_path):
   model = mlp(k)
   masks = random_masks(model)
@@ -215,6 +215,7 @@ def test_one_callback_serves_two_fits(k):
   assert_held(other, masks)
 
 
+@pytest.mark.slow
 def test_after_a_keyboard_interrupt_another_ticket_can_be_trained(k):
   model = mlp(k)
   model.fit(batches(), verbose=0)

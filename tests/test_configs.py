@@ -14,6 +14,7 @@ from tflottery.tickets.restart import Restart
 
 FILES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*.py"))
 LARGE = ("conv_", "resnet_", "vgg_")
+LONG = ("configs/compare_mnist.py", "configs/lth_mnist.py")  # others train the same model
 
 
 def _of(name):
@@ -56,7 +57,7 @@ def test_a_comparison_is_read_and_plans_its_cells(file):
 
 def _marked(files):
   for file in files:
-    large = config(file).model.startswith(LARGE)
+    large = config(file).model.startswith(LARGE) or file in LONG
     yield pytest.param(file, marks=[pytest.mark.slow] if large else [])
 
 

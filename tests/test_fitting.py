@@ -322,7 +322,6 @@ def test_a_ranking_that_takes_a_layers_last_weight_is_warned_of_once(k):
   assert sum("leave no weight" in str(warning.message) for warning in found) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="set_model masks the weights already")
 @pytest.mark.parametrize("case", ["never_fires", "two_callbacks", "evaluate"])
 def test_what_is_refused_or_only_evaluated_keeps_its_weights(case):
   model = small(tf_keras)

@@ -40,7 +40,7 @@ def test_pieces_come_seed_by_seed_and_level_by_level_the_ticket_before_its_contr
   assert lottery.pieces(s, (0,)) == [(0, *rest) for rest in one]
 
 
-@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+@pytest.mark.parametrize("name", [pytest.param("keras", marks=pytest.mark.slow), "tf_keras"])
 def test_rewound_to_initialisation_every_level_starts_from_the_weights_drawn_from_the_seed(
   name, tmp_path
 ):
@@ -109,6 +109,7 @@ def test_one_shot_masks_come_from_the_dense_network_alone(tmp_path, rewound):
   assert [row["arm"] for row in table(tmp_path)] == ["ticket", "ticket", "ticket", "reinit"]
 
 
+@pytest.mark.slow
 def test_a_global_ranking_keeps_the_share_of_the_network_and_not_of_each_layer(tmp_path, rewound):
   tickets = _tickets(_search(tmp_path, scope="global"))
   assert [sum(_counts(t).values()) for t in tickets] == [50200, 40160, 32128]

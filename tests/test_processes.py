@@ -72,6 +72,7 @@ def wait_until(condition, *, seconds=120):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
+@pytest.mark.slow
 def test_the_children_of_a_killed_parent_end_by_themselves(tmp_path):
   script = tmp_path / "parent.py"
   script.write_text(_PARENT)

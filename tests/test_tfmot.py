@@ -121,7 +121,6 @@ def test_magnitude_takes_the_schedule_of_the_wrapped_model(tfmot):
   assert_wrapped_as_held(tfmot, model, callback)
 
 
-@pytest.mark.xfail(strict=True, reason="UpdatePruningStep looks at the first wrapper's step alone")
 def test_only_some_wrapped_layers_may_be_held_and_tfmot_prunes_the_others(tfmot):
   theirs = tfmot.sparsity.keras
   model = wrapped(tfmot, theirs.ConstantSparsity(0.8, 0, frequency=1))

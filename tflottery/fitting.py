@@ -69,7 +69,7 @@ class HoldMasks(tf_keras.callbacks.Callback):
     elif self._began:  # that fit was interrupted
       self._ended_with = self._held.masks
     super().set_model(model)
-    self._held = self.hold(model)
+    self._held = self._hold(model, enforce=False)  # this fit may be refused, or be an evaluate
     self._held.holder = self
     self._began, self._empty = False, set()
 
@@ -79,20 +79,23 @@ class HoldMasks(tf_keras.callbacks.Callback):
     Returns:
       `HeldMasks`, also a context manager that releases at its end.
     """
+    return self._hold(model, enforce=True)
+
+  def _hold(self, model, *, enforce):
     changes = self._changes(model) if callable(self._changes) else self._changes
     masks = self._ended_with
     if masks is None:
       masks = self._masks(model) if callable(self._masks) else self._masks
-    return training.hold(model, masks, changes)
+    return training.HeldMasks(model, masks, changes, enforce=enforce)
 
   def on_train_begin(self, logs=None):
     _refuse_another(self._held)
 
   def on_epoch_begin(self, epoch, logs=None):
     if not self._began:  # other callbacks may have loaded weights when the training began
-      self._held.enforce()
       if self._ended_with is None:
         _check_schedule(self._held, self.params, epoch)
+      self._held.enforce()
     self._began = True
 
   def on_epoch_end(self, epoch, logs=None):

@@ -242,9 +242,14 @@ def layers(model):
   yield from walk(model, (), None)
 
 
+def wrappers(model):
+  """tfmot's wrappers in a model."""
+  return [layer for _, layer, _ in layers(model) if _is_wrapper(layer)]
+
+
 def empty_wrappers(model):
   """tfmot's wrappers that have no weight to prune, such as a BatchNormalization's."""
-  return [w for _, w, _ in layers(model) if _is_wrapper(w) and not w.pruning_vars]
+  return [wrapper for wrapper in wrappers(model) if not wrapper.pruning_vars]
 
 
 def without_wrappers(model):
@@ -253,7 +258,7 @@ def without_wrappers(model):
   Raises:
     ValueError: wrapped layers in a subclassed model, which tfmot can't rebuild.
   """
-  if not any(_is_wrapper(layer) for _, layer, _ in layers(model)):
+  if not wrappers(model):
     return model
   from tflottery import tfmot
 

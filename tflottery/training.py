@@ -61,9 +61,12 @@ class HeldMasks:
     sites: dict from path to the `Site` of every held mask.
     changes: the `rules.Changes` that change them, or None.
     holder: the callback that holds them, or None.
+
+  `enforce=False` leaves the weights alone until `enforce` is called, which must be before the first
+  step: by a callback, whose `fit` may yet be refused.
   """
 
-  def __init__(self, model, masks, changes=None):
+  def __init__(self, model, masks, changes=None, *, enforce=True):
     self.model = model
     self.holder = None
     self.changes = changes
@@ -90,7 +93,9 @@ class HeldMasks:
     own = [place.mask for place in self._places.values()]
     own += self._changing.variables if changes else []
     step.set_variables(self._optimizer, [*self._variables, *own])
-    self.assign(masks)
+    self._set(masks)
+    if enforce:
+      self.enforce()
     constrained = any(site.variable.constraint is not None for site in self.sites.values())
     self._masks_again = constrained or not step.keeps_zeros(self._optimizer)
     step.hook(
@@ -130,6 +135,10 @@ class HeldMasks:
 
   def assign(self, masks):
     """Change the masks between steps: weights and slots at newly masked places become 0."""
+    self._set(masks)
+    self.enforce()
+
+  def _set(self, masks):
     fitting_sites(self.model, masks)
     strange = [path for path in masks if path not in self._places]
     if strange:
@@ -139,10 +148,9 @@ class HeldMasks:
       )
     empty = [path for path, mask in masks.items() if not np.any(mask)]
     if empty:
-      warnings.warn(f"The masks leave no weight in {', '.join(empty)}.", stacklevel=2)
+      warnings.warn(f"The masks leave no weight in {', '.join(empty)}.", stacklevel=3)
     for path, mask in masks.items():
       self._places[path].mask.assign(np.asarray(mask, bool))
-    self.enforce()
 
   def enforce(self):
     """Set weights and slots to 0 where the masks say so, for instance after weights were loaded."""
@@ -209,7 +217,9 @@ class HeldMasks:
     for wrapper in [*wrappers.values(), *_sites.empty_wrappers(self.model)]:
       schedules.append((wrapper, wrapper.pruning_obj._pruning_schedule))
       wrapper.pruning_obj._pruning_schedule = _never_due
-      # The wrapper refuses to train before a callback has set its step.
+    # A wrapper refuses to train before a callback has set its step, and tfmot's callback goes by the
+    # first wrapper's: so also of those that are not held.
+    for wrapper in _sites.wrappers(self.model) if schedules else ():
       wrapper.pruning_step.assign(max(0, int(_sites.value(wrapper.pruning_step))))
     return schedules
 
