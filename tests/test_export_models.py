@@ -10,7 +10,7 @@ from exports import KINDS, mlp, outputs, signature, sparse, write
 
 import tflottery as tfl
 from tflottery import export
-from tflottery.export import comparing, endpoints, inputs, report
+from tflottery.export import comparing, endpoints, inputs, products, report
 
 
 def assert_same(traced, directory, examples=None):
@@ -186,6 +186,39 @@ def test_a_call_leaves_states_and_seeds_as_they_were(k):
   np.testing.assert_array_equal(first, second)
   for state, value in zip(model.layers[0].states, before, strict=True):
     np.testing.assert_array_equal(state.numpy(), value)
+
+
+def test_exports_of_every_format_leave_states_as_they_were(k, tmp_path):
+  layers = [k.layers.LSTM(8, stateful=True), k.layers.Dense(3)]
+  model = k.Sequential([k.Input((5, 4), batch_size=32), *layers])
+  model.predict(np.ones((32, 5, 4), "float32"), verbose=0)
+  before = [np.array(v.numpy()) for v in model.layers[0].states]
+  assert all(state.any() for state in before)
+  traced = endpoints.trace(model)["serve"]
+  products.input_shapes(traced, [], inputs.arguments(traced))
+  export.tflite(model, tmp_path / "1.tflite", verbose=False)
+  for state, value in zip(model.layers[0].states, before, strict=True):
+    np.testing.assert_array_equal(state.numpy(), value)
+
+
+@pytest.mark.slow
+def test_a_keras_file_leaves_states_as_they_were(k, tmp_path):
+  model = k.Sequential([k.Input((5, 4), batch_size=32), k.layers.LSTM(8, stateful=True)])
+  model.predict(np.ones((32, 5, 4), "float32"), verbose=0)
+  before = [np.array(v.numpy()) for v in model.layers[0].states]
+  export.dense_weights(model, tmp_path / "1.keras", verbose=False)
+  for state, value in zip(model.layers[0].states, before, strict=True):
+    np.testing.assert_array_equal(state.numpy(), value)
+
+
+@pytest.mark.parametrize("write_file", [export.tflite, export.dense_weights])
+def test_a_file_is_not_written_to_a_url(write_file, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(
+    ValueError, match=r"path='gs://bucket/a\.keras' must be a path on this machine"
+  ):
+    write_file(mlp(keras), "gs://bucket/a.keras")
+  assert not list(tmp_path.iterdir())
 
 
 def test_augmentation_is_not_exported(k, tmp_path):

@@ -28,7 +28,7 @@ def beside(target, *, overwrite):
       where what it holds is no SavedModel.
     OSError: it can't be written there.
   """
-  target = _local("directory", target)
+  target = local("directory", target)
   _check(target, overwrite)
   with _workdir(target, "directory") as work:
     yield work
@@ -50,7 +50,7 @@ def file(target, *, overwrite):
     FileExistsError: `target` is a directory, or without `overwrite` a file.
     OSError: it can't be written there.
   """
-  target = _local("path", target)
+  target = local("path", target)
   if target.is_dir():
     raise FileExistsError(f"path={str(target)!r} is a directory. Give a file.")
   if target.exists() and not overwrite:
@@ -107,7 +107,7 @@ def _locked(directory):
     os.close(descriptor)
 
 
-def _local(argument, target):
+def local(argument, target):
   """`target` as an absolute path; a link becomes what it points to, which then is replaced.
 
   Raises:

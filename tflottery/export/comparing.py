@@ -9,7 +9,6 @@ from tflottery.export.stripped import holding, restoring
 # Relative to the largest output. Threads and fused kernels may change the last bits of sums.
 _TOLERANCE = 1e-5
 _TRACED = 1e-2  # between a model's call and its trace, also in half precision
-_READS = ("ReadVariableOp", "ResourceGather")
 
 
 def outputs(traced, calls):
@@ -21,8 +20,7 @@ def outputs(traced, calls):
   found = {}
   for name, function in traced.items():
     try:
-      with restoring(_written(function)):
-        found[name] = inputs.call(function, calls[name])
+      found[name] = inputs.call(function, calls[name])
     except tf.errors.OpError as error:
       raise ValueError(
         f"Endpoint {name!r} fails on the examples that the export is to be tried on: "
@@ -40,7 +38,7 @@ def check_trace(call, function, arrays, expected):
     arrays: the arguments, a flat list.
     expected: the trace's outputs, a flat list.
   """
-  with restoring(_written(function)):
+  with restoring(inputs.written(function)):
     args = inputs.packed(function, arrays)[0]
     found = [t.numpy() for t in tf.nest.flatten(call(*args), expand_composites=True)]
   if any(_far(a, b) for a, b in zip(found, expected, strict=True)):
@@ -95,16 +93,6 @@ def _far(called, traced):
   both = np.isfinite(called) & np.isfinite(traced)
   difference = np.abs(called[both] - traced[both]).max(initial=0)
   return difference > _TRACED * trial.scale([called])
-
-
-def _written(function):
-  """The variables that a call may write to: states of recurrent layers, seeds of random ones."""
-  inside = {id(outer): inner for outer, inner in function.graph.captures}
-  return [
-    variable
-    for variable in function.graph.variables
-    if any(user.type not in _READS for user in inside[id(variable.handle)].consumers())
-  ]
 
 
 def _largest(found, expected):

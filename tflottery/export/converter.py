@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from tflottery.export import endpoints, inputs, module
+from tflottery.export import comparing, endpoints, inputs, module
 
 _ROWS = 32
 
@@ -142,7 +142,7 @@ def _write(source, model, traced, weights):
   except tf.errors.OpError as error:
     raise OSError(
       f"The SavedModel that TFLite's converter reads can't be written to {tempfile.gettempdir()}: "
-      f"{error.message.splitlines()[-1]}. Make room there, or set TMPDIR."
+      f"{comparing.reason(error)}. Make room there, or set TMPDIR."
     ) from error
 
 

@@ -2,7 +2,6 @@
 
 import collections
 import os
-import pathlib
 import sys
 import tempfile
 
@@ -21,7 +20,7 @@ from tflottery.export import (
   report,
   trial,
 )
-from tflottery.export.stripped import stripped
+from tflottery.export.stripped import restoring, stripped
 from tflottery.export.uncompiled import uncompiled
 
 _FORMATS = {".keras": "keras", ".weights.h5": "weights"}
@@ -70,7 +69,7 @@ def dense_weights(model, path, *, overwrite=False, verbose=True):
   >>> model.get_weights()[0].tolist()
   [[2.0], [0.0]]
   """
-  path = pathlib.Path(path).absolute()
+  path = beside.local("path", path)
   format = _format(path)
   with (
     stripped(model) as plain,
@@ -150,7 +149,8 @@ def _example(model):
   try:
     (traced,) = endpoints.trace(model).values()
     arguments = tf.nest.pack_sequence_as(endpoints.arguments(traced), inputs.arguments(traced))
-    first, second = (fresh_keras.outputs(model, arguments) for _ in range(2))
+    with restoring(inputs.written(traced)):
+      first, second = (fresh_keras.outputs(model, arguments) for _ in range(2))
   except (TypeError, ValueError, tf.errors.OpError) as error:  # it takes what can't be drawn
     return None, None, (f"{said} {' '.join(str(error).split())[:300]}",)
   if trial.largest_difference(first, second):

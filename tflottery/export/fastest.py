@@ -1,15 +1,13 @@
 """Which kernels are multiplied faster by their nonzero entries alone: by rule, or by measuring."""
 
 import dataclasses
-import random
-import statistics
-import time
+import functools
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tflottery.export import csr, products
+from tflottery.export import csr, fresh, products
 
 # From here on CSR took 0.1 to 1.0 of dense's time in every measurement on a CPU.
 _SPARSITY = 0.95
@@ -121,17 +119,15 @@ def timed(candidate):
   `again` is dense once more, for the noise. The arms alternate in random order.
   """
   arms, inputs = _arms(candidate)
-  seconds = {name: [] for name in arms}
-  for arm in arms.values():
-    arm(*inputs)  # traces
-  end = time.perf_counter() + _SECONDS
-  while len(seconds["csr"]) < 3 or time.perf_counter() < end:
-    for name in random.sample(list(arms), len(arms)):
-      begun = time.perf_counter()
-      for tensor in arms[name](*inputs):
-        tensor.numpy()
-      seconds[name].append(time.perf_counter() - begun)
-  return {name: statistics.median(values) for name, values in seconds.items()}
+  calls = {name: functools.partial(_finished, arm, inputs) for name, arm in arms.items()}
+  for call in calls.values():
+    call()  # traces
+  return fresh.timed(calls, _SECONDS)[0]
+
+
+def _finished(arm, inputs):
+  for tensor in arm(*inputs):
+    tensor.numpy()
 
 
 def _arms(candidate):

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 
 def load(models):
+  """The SavedModels by name, loaded in random order, and the seconds that each took."""
   loaded, seconds = {}, {}
   tf.saved_model.load(next(iter(models.values())))  # the first load of a process takes longer
   for name in random.sample(list(models), len(models)):
@@ -60,6 +61,7 @@ def timed(calls, budget):
 
 
 def main(job_path, result_path):
+  """Do the job of one file and write its result to another."""
   with open(job_path, "rb") as file:
     job = pickle.load(file)
   tf.config.threading.set_intra_op_parallelism_threads(job["threads"][0])

@@ -83,6 +83,7 @@ def tried(k, file, arguments):
 
 
 def main(job_path, result_path):
+  """Do the job of one file and write its result to another."""
   with open(job_path, "rb") as file:
     job = pickle.load(file)
   sys.path[:] = job["path"]

@@ -4,7 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.export import endpoints
+from tflottery.export.stripped import restoring
 
+_READS = ("ReadVariableOp", "ResourceGather")
 _ROWS = 32
 _FREE = 64  # for dimensions that are free beside the batch: pixels, words
 
@@ -28,9 +30,21 @@ def arguments(traced, given=None):
 
 
 def call(function, arrays):
-  """The outputs of a `ConcreteFunction`, or of a loaded one, as a flat list of arrays."""
+  """The outputs of a `ConcreteFunction` as a flat list of arrays. No variable changes by the call."""
   args, kwargs = packed(function, arrays)
-  return [t.numpy() for t in tf.nest.flatten(function(*args, **kwargs), expand_composites=True)]
+  with restoring(written(function)):
+    return [t.numpy() for t in tf.nest.flatten(function(*args, **kwargs), expand_composites=True)]
+
+
+def written(function):
+  """The variables that a call may write to: states of recurrent layers, seeds of random ones."""
+  inside = {id(outer): inner for outer, inner in function.graph.captures}
+  return [
+    variable
+    for variable in function.graph.variables
+    if id(variable.handle) in inside
+    and any(user.type not in _READS for user in inside[id(variable.handle)].consumers())
+  ]
 
 
 def packed(function, arrays):

@@ -1,13 +1,12 @@
 """TFLite's interpreter: what a file computes, how far from the model, how fast, and what it stores."""
 
 import random
-import statistics
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from tflottery.export import inputs, report, trial
+from tflottery.export import fresh, inputs, report, trial
 from tflottery.export.converter import feed, quiet
 from tflottery.export.stripped import holding
 
@@ -81,15 +80,7 @@ def timed(interpreters, row):
   with quiet():
     for interpreter in interpreters.values():
       interpreter.get_signature_runner()(**row)  # sets the inputs; held, it would forbid invoke
-  seconds = {name: [] for name in interpreters}
-  end, rounds = time.perf_counter() + _SECONDS, 0
-  while rounds < 3 or (rounds < 300 and time.perf_counter() < end):
-    for name in random.sample(list(interpreters), len(interpreters)):
-      begun = time.perf_counter()
-      interpreters[name].invoke()
-      seconds[name].append(time.perf_counter() - begun)
-    rounds += 1
-  return {name: statistics.median(values) for name, values in seconds.items()}, rounds
+  return fresh.timed({name: one.invoke for name, one in interpreters.items()}, _SECONDS)
 
 
 def rows(content):

@@ -59,16 +59,12 @@ def _endpoint(traced, stored, sparse):
       continue
     own = stored.get(id(outside))
     if own is None:
-      stand_ins[name] = _captured(outside)
+      stand_ins[name] = rebuild.itself(outside)
     else:
       stand_ins[name] = own.handle
       stand_ins |= dict.fromkeys(rebuild.reads(graph_def, name), own.read)
   call = rebuild.calling(traced, stand_ins, graph_def)
   return tf.function(call, input_signature=endpoints.arguments(traced), autograph=False)
-
-
-def _captured(outside):
-  return lambda: tf.compat.v1.get_default_graph().capture(outside)
 
 
 def _resources(model, traced):

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from tflottery.export import rebuild
+from tflottery.export import inputs, rebuild
+from tflottery.export.stripped import restoring
 
 
 def uses(traced, handle):
@@ -55,7 +56,7 @@ def input_shapes(traced, operations, arguments):
     arguments: flat list of arrays.
   """
   call = rebuild.calling(
-    traced, {name: _itself(outside) for outside, name in rebuild.capture_names(traced)}
+    traced, {name: rebuild.itself(outside) for outside, name in rebuild.capture_names(traced)}
   )
 
   @tf.function(autograph=False)
@@ -64,7 +65,8 @@ def input_shapes(traced, operations, arguments):
     given = {inside.name: arg for inside, arg in zip(traced.inputs, args, strict=False)}
     return [_shape(operation.inputs[0], given) for operation in operations]
 
-  return [shape.numpy().tolist() for shape in shapes(*map(tf.constant, arguments))]
+  with restoring(inputs.written(traced)):
+    return [shape.numpy().tolist() for shape in shapes(*map(tf.constant, arguments))]
 
 
 def _shape(tensor, given):
@@ -107,7 +109,3 @@ def _conv_obstacle(operation):
   if operation.get_attr("padding") not in (b"SAME", b"VALID"):
     return "is the kernel of a padded 1x1 convolution"
   return None
-
-
-def _itself(outside):
-  return lambda: tf.compat.v1.get_default_graph().capture(outside)

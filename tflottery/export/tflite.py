@@ -1,7 +1,6 @@
 """TFLite files: zeros not stored, float16 or int8 values, tried by the interpreter before they stay."""
 
 import gzip
-import pathlib
 
 import numpy as np
 
@@ -78,7 +77,7 @@ def tflite(
   Source: https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/post_training_quantization
   """
   sparse = _checked(values, sparse, representative)
-  path = pathlib.Path(path).absolute()
+  path = beside.local("path", path)
   with stripped(model) as plain, beside.file(path, overwrite=overwrite) as work:
     traced = converter.trace(plain)
     rows = converter.rows(representative, traced)
