@@ -7,7 +7,7 @@ import tensorflow as tf
 from tflottery import learning_rates
 
 
-def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
+def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, offset=0):
   """An optimizer of the Keras `k`.
 
   The learning rate is `rate * min(1, step / warmup) * decay ** (number of drops up to step)`.
@@ -18,6 +18,7 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
     arguments: its keyword arguments; `learning_rate` is a float.
     warmup: steps of linear warm-up, 0 for none.
     drops: steps at which the rate is multiplied by `decay`.
+    offset: the step that the rate stands at when the optimizer's own step is 0.
 
   Raises:
     ValueError: the optimizer does not take these arguments.
@@ -28,7 +29,7 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1):
     default = inspect.signature(optimizer).parameters["learning_rate"].default
     rate = arguments.get("learning_rate", default)
     arguments["learning_rate"] = learning_rates.from_function(
-      k, lambda step: rate * _factor(tf.cast(step, tf.float32), warmup, drops, decay)
+      k, lambda step: rate * _factor(tf.cast(step, tf.float32) + offset, warmup, drops, decay)
     )
   try:
     return optimizer(**arguments)

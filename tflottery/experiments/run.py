@@ -11,7 +11,7 @@ import tf_keras
 from tflottery import files, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
-from tflottery.experiments import checkpoint, summary
+from tflottery.experiments import checkpoint
 from tflottery.experiments.place import Place, table
 from tflottery.experiments.settings import as_json
 from tflottery.seeds import set_seed
@@ -89,7 +89,8 @@ def run(work, place, tell=lambda row: None):
   a seed of its own, after every evaluation.
 
   Args:
-    work: a `sparse.Task`.
+    work: a `task.Task` that has `seeds`, `start()` and `results(...)`, as `sparse.Task` does; its
+      callback may stop the training at the end of an epoch of `fit`, which is `eval_every` steps.
     place: a `Run`.
     tell: function that is called with the row of every evaluation.
 
@@ -102,54 +103,67 @@ def run(work, place, tell=lambda row: None):
   with model.distribute_strategy.scope():
     model.optimizer.build(model.trainable_variables)  # tf_keras would wait for the first step
   watch = Watch(work, place, model, values, record or [], tell)
-  every = work.settings.eval_every
-  model.fit(
-    work.batches(work.seeds["order"])(start=watch.step, stop=work.end),
-    initial_epoch=watch.step // every,
-    epochs=work.end // every,
-    steps_per_epoch=every,
-    verbose=0,
-    callbacks=[callback, watch] if callback else [watch],
-  )
+  if watch.stopped:  # killed between its last epoch and its results
+    checkpoint.restore(model, values)
+  else:
+    _fit(work, model, [callback, watch] if callback else [watch], watch.step)
   _, accuracy = work.evaluator(model, work.data.test)()
   origin = {
     "dataset": work.settings.dataset,
-    "steps": work.end,
+    "steps": watch.step,
     "seeds": work.seeds,
     "config": {n: v for n, v in as_json(work.settings).items() if n not in FREE},
     "versions": versions(),
   }
   ticket = Ticket.capture(model, watch.masks, metadata=origin)
-  results = summary.summary(
-    work, model, watch.masks, watch.rows, test_accuracy=accuracy, schedule=watch.schedule
+  results = work.results(
+    model, watch.masks, watch.rows, test_accuracy=accuracy, schedule=watch.schedule
   )
   place.finish(ticket, results)
   return results
+
+
+def _fit(work, model, callbacks, step):
+  every = work.settings.eval_every
+  model.fit(
+    work.batches(work.seeds["order"])(start=step, stop=work.end),
+    initial_epoch=step // every,
+    epochs=work.end // every,
+    steps_per_epoch=every,
+    verbose=0,
+    callbacks=callbacks,
+  )
 
 
 class Watch(tf_keras.callbacks.Callback):
   """Evaluates, records and saves at the end of every epoch of `fit`, which is `eval_every` steps.
 
   Attributes:
-    rows: dicts of `ROW` and the counts kept.
+    rows: dicts of `ROW`, the counts `kept`, and whether the training was `stopped` there.
     masks: dict from site path to bool array, those in force at the last evaluation.
     schedule: the one by which the masks change, None where they do not.
   """
 
   def __init__(self, work, place, model, values, rows, tell):
     super().__init__()
-    self.rows, self.masks, self.schedule = rows, {}, None
+    self.rows, self.schedule = rows, None
     self._work, self._place, self._tell = work, place, tell
     self._values = values
     self._validate = work.evaluator(model, work.data.validation)
     self._dense = {path: np.ones(site.shape, bool) for path, site in work.sites(model).items()}
+    self.masks = self._dense
     self._begun = 0.0
     self._events = None
 
   @property
   def step(self):
     """The step that the network stands at."""
-    return self.rows[-1]["step"] if self.rows else 0
+    return self.rows[-1]["step"] if self.rows else self._work.begin
+
+  @property
+  def stopped(self):
+    """Whether another callback has stopped the training."""
+    return bool(self.rows and self.rows[-1]["stopped"])
 
   def on_train_begin(self, logs=None):
     held = training.held_on(self.model)
@@ -204,6 +218,7 @@ class Watch(tf_keras.callbacks.Callback):
       "train_seconds": round(before + seconds, 3),
       "steps_per_second": round(self.params["steps"] / seconds, 1),
       "kept": {path: int(mask.sum()) for path, mask in self.masks.items()},
+      "stopped": bool(self.model.stop_training),
     }
 
   def _write_events(self, row):

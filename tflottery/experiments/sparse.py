@@ -8,7 +8,7 @@ from tflottery import site as _sites
 from tflottery.algorithms import small_dense
 from tflottery.algorithms.prune import prune
 from tflottery.experiments import settings as _settings
-from tflottery.experiments import task
+from tflottery.experiments import summary, task
 from tflottery.seeds import seeds_of
 
 DEFAULT = "configs/train.py"
@@ -47,6 +47,10 @@ class Task(task.Task):
     """(compiled model, the algorithm's callback or None) at the beginning of training."""
     width, callback = ALGORITHMS[self.settings.algorithm](self)
     return self.model(self.seeds["initialisation"], width), callback
+
+  def results(self, model, masks, rows, *, test_accuracy, schedule):
+    """What came out of the run, as JSON values."""
+    return summary.summary(self, model, masks, rows, test_accuracy=test_accuracy, schedule=schedule)
 
   def arguments(self, *names):
     """Keyword arguments of the algorithm: its own, and of the common ones those that are named."""

@@ -27,7 +27,6 @@ class Task:
     data: the `Dataset`; `moments` standardise its images, None leaves them in [0, 1].
     k: the module `keras` or `tf_keras`.
     strategy: the `tf.distribute.Strategy` that models are built in.
-    end: steps of the training.
     jit_compile, steps_per_execution: what was picked for `compile`.
   """
 
@@ -36,9 +35,18 @@ class Task:
   moments: Any
   k: Any
   strategy: Any
-  end: int
   jit_compile: bool
   steps_per_execution: int
+
+  @property
+  def begin(self):
+    """The step, counted from the beginning of the training, that its network stands at before it."""
+    return 0
+
+  @property
+  def end(self):
+    """The step at which the training ends."""
+    return self.settings.end(len(self.data.train))
 
   @property
   def pauses(self):
@@ -59,14 +67,24 @@ class Task:
     Args:
       width: what its hidden layers' units and filters are multiplied by.
     """
-    s = self.settings
     self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
     set_seed(seed)
     with self.strategy.scope():
       model = self.network(width)
       if not model.built:
         model(np.zeros((1, *self.data.image_shape), np.float32))
-      length = s.epoch_steps(len(self.data.train))
+    return self.compiled(model)
+
+  def compiled(self, model, *, offset=0):
+    """`model`, compiled with a fresh optimizer.
+
+    Args:
+      model: a built model of either Keras.
+      offset: the step at which the learning-rate schedule stands when the optimizer begins.
+    """
+    s = self.settings
+    length = s.epoch_steps(len(self.data.train))
+    with self.strategy.scope():
       optimizer = optimizers.build(
         self.k,
         s.optimizer,
@@ -74,6 +92,7 @@ class Task:
         warmup=durations.steps(s.warmup, length),
         drops=[durations.steps(drop, length) for drop in s.learning_rate_drops],
         decay=s.learning_rate_decay,
+        offset=offset,
       )
       model.compile(
         optimizer,
@@ -165,13 +184,13 @@ def load(settings, kind=Search):
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
   with named(settings, "dataset", "data_dir", "validation_examples"):
     data = _data_of(settings.dataset, settings.data_dir, settings.validation_examples)
+  _check_lengths(settings, data)
   task = kind(
     settings=settings,
     data=data,
     moments=batches.moments(data.train) if settings.standardize else None,
     k=importlib.import_module(settings.keras),
     strategy=strategy,
-    end=_end(settings, data),
     jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
     steps_per_execution=1,
   )
@@ -202,8 +221,8 @@ def named(settings, *names):
     raise type(error)(f"{values}: {error}") from error
 
 
-def _end(settings, data):
-  """Steps of the training."""
+def _check_lengths(settings, data):
+  """Refuse batches that are too large, and a validation split without examples."""
   examples = len(data.train)
   if settings.batch_size > examples:
     raise ValueError(
@@ -213,7 +232,6 @@ def _end(settings, data):
     raise ValueError(
       "config.validation_examples=0 leaves nothing to find the early stop on. Give 1 or more."
     )
-  return settings.end(examples)
 
 
 def _require_logits(task, model):
