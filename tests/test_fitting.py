@@ -232,7 +232,7 @@ def test_a_fit_of_unknown_length_is_trusted():
 def test_two_callbacks_that_hold_masks_of_one_model_are_refused_by_name(k):
   model = small(k)
   one, two = tfl.callbacks.Static(0.5), rigl()
-  with pytest.raises(ValueError, match="Static and RigL both want to hold the masks"):
+  with pytest.raises(ValueError, match="Static and RigL both want to change the optimizer's step"):
     fit(model, one, two)
   assert training.held_on(model) is None
   for callback in (two, one):  # a clean fit works, and so does one after the other
@@ -247,7 +247,7 @@ def test_any_two_callbacks_of_one_fit_are_refused(name):
     "Magnitude": lambda: tfl.callbacks.Magnitude(0.5, end_step=5),
     "SNIP": lambda: tfl.callbacks.SNIP(0.5),
   }
-  with pytest.raises(ValueError, match=f"{name} and RigL both want to hold the masks"):
+  with pytest.raises(ValueError, match=f"{name} and RigL both want to change the optimizer's step"):
     fit(small(tf_keras), others[name](), rigl())
 
 

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from tflottery import allocations, analysis, callbacks, export, granularity, masks
+from tflottery import allocations, analysis, callbacks, export, granularity, masks, structured
 from tflottery.algorithms.prune import prune
 from tflottery.site import sites
 from tflottery.tickets.reset import RESETS, initializers_of, reset
@@ -28,6 +28,7 @@ __all__ = [
   "prune",
   "reset",
   "sites",
+  "structured",
 ]
 
 

@@ -89,7 +89,7 @@ class HoldMasks(tf_keras.callbacks.Callback):
     return training.HeldMasks(model, masks, changes, enforce=enforce)
 
   def on_train_begin(self, logs=None):
-    _refuse_another(self._held)
+    refuse_another(self.model, self._held)
 
   def on_epoch_begin(self, epoch, logs=None):
     if not self._began:  # other callbacks may have loaded weights when the training began
@@ -123,23 +123,31 @@ class HoldMasks(tf_keras.callbacks.Callback):
     self._empty |= empty
 
 
-def _refuse_another(held):
-  """One callback of a `fit` holds masks: of two, neither could keep what it promises.
+def refuse_another(model, mine):
+  """One callback of a `fit` changes the step: of two, neither could keep what it promises.
 
-  Every callback's `set_model` holds, and so the last of them: whoever is first to begin finds out.
+  Every callback's `set_model` hooks, and so the last of them: whoever is first to begin finds out.
+
+  Args:
+    model: the model.
+    mine: what the caller has hooked with, as `step.owner` gives it.
 
   Raises:
     ValueError: naming both.
   """
-  other = training.held_on(held.model)
-  if other is held or other is None:
+  other = step.owner(step.innermost(model))
+  if other is mine or other is None:
     return
   other.release()
   raise ValueError(
-    f"callbacks={type(held.holder).__name__} and {type(other.holder).__name__} both want to hold the "
-    f"masks of model {held.model.name!r}. Give fit one of them; for different sparsities by layer, "
-    "give its allocation= a dict of patterns."
+    f"callbacks={_name(mine)} and {_name(other)} both want to change the optimizer's step of model "
+    f"{model.name!r}. Give fit one of them; for different sparsities by layer, give its allocation= a "
+    "dict of patterns."
   )
+
+
+def _name(owner):
+  return type(getattr(owner, "holder", None) or owner).__name__
 
 
 def _updates(model, batches):

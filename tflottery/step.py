@@ -88,12 +88,13 @@ def has_updated(optimizer):
   return batches % optimizer.gradient_accumulation_steps == 0
 
 
-def hook(optimizer, gradient, *, after=None, skips=None):
+def hook(optimizer, gradient, *, owner, after=None, skips=None):
   """Hook into the step of this one optimizer instance, until `unhook`.
 
   Args:
-    optimizer: the innermost one.
+    optimizer: the innermost one. It has one hook at a time.
     gradient: function of (aggregated gradient, variable) that returns what the update sees.
+    owner: whose hook it is, with a method `release`, for whoever wants to hook next.
     after: function of the aggregated (gradient, variable) pairs that is called in the step after
       the update; None for none.
     skips: function of the number of steps done to a bool tensor: whether this step leaves out the
@@ -114,11 +115,17 @@ def hook(optimizer, gradient, *, after=None, skips=None):
     hooks["_apply_weight_decay"] = lambda variables: None  # _skipping does it
   for name, function in hooks.items():
     object.__setattr__(optimizer, name, function)
+  object.__setattr__(optimizer, "_hook_owner", owner)
+
+
+def owner(optimizer):
+  """Whose hook the optimizer has, None without one."""
+  return vars(optimizer).get("_hook_owner")
 
 
 def unhook(optimizer):
   """Give the optimizer its own step back."""
-  for name in _HOOKS:
+  for name in (*_HOOKS, "_hook_owner"):
     if name in vars(optimizer):
       object.__delattr__(optimizer, name)
 

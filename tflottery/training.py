@@ -73,7 +73,7 @@ class HeldMasks:
     strategies.check(model)
     self.sites = fitting_sites(model, masks)
     self._optimizer = step.innermost(model)
-    interrupted = held_on(model)
+    interrupted = step.owner(self._optimizer)
     if interrupted is not None:
       interrupted.release()
     with model.distribute_strategy.scope():
@@ -101,10 +101,10 @@ class HeldMasks:
     step.hook(
       self._optimizer,
       self.mask_gradient,
+      owner=self,
       after=self.after_update if self._masks_again or changes else None,
       skips=changes and changes.skips,
     )
-    object.__setattr__(self._optimizer, "_held_masks", self)
     model.train_function = None  # a function already traced would not see the hook
 
   def __enter__(self):
@@ -164,10 +164,9 @@ class HeldMasks:
 
   def release(self):
     """Take hook and masks out again; the weights stay sparse, and the model is plain Keras."""
-    if vars(self._optimizer).get("_held_masks") is not self:
+    if step.owner(self._optimizer) is not self:
       return
     step.unhook(self._optimizer)
-    object.__delattr__(self._optimizer, "_held_masks")
     step.set_variables(self._optimizer, self._variables)
     for wrapper, schedule in self._schedules:
       wrapper.pruning_obj._pruning_schedule = schedule
@@ -252,7 +251,8 @@ def held_on(model):
   optimizer = model.optimizer
   while hasattr(optimizer, "inner_optimizer"):
     optimizer = optimizer.inner_optimizer
-  return vars(optimizer).get("_held_masks")
+  owner = step.owner(optimizer)
+  return owner if isinstance(owner, HeldMasks) else None
 
 
 def _never_due(_):
