@@ -30,6 +30,16 @@ def test_the_example_of_sparse_training_runs(tmp_path):
   assert "bit for bit the model's" in done.stdout
 
 
+def test_the_example_of_slimming_runs(tmp_path):
+  example = re.search(r"<!-- slim example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
+  done = subprocess.run(
+    [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  assert "16 of 32 channels (" in done.stdout and "32 of 64 channels (" in done.stdout
+  assert "5,274 of 19,754 parameters" in done.stdout
+
+
 def test_every_file_that_it_names_is_there():
   root = pathlib.Path(__file__).parents[1]
   named = set(re.findall(r"(?:configs|docs|benchmarks)/[\w/.]*", README))
