@@ -66,7 +66,7 @@ def test_each_share_settles_by_itself():
 
 def test_what_is_written_is_read_again_up_to_a_label(tmp_path):
   first = record("1100", "1010", "1010", "1010", uncounted=(0,))
-  first.write(tmp_path, unit="Epoch")
+  first.write(tmp_path)
   again = Record((0.5,), 3, 0.1)
   settled = again.read(tmp_path, until=3)
   assert (again.labels, again.drawn) == ([0, 1, 2, 3], {0.5: 3})
@@ -78,13 +78,13 @@ def test_what_is_written_is_read_again_up_to_a_label(tmp_path):
 
 
 def test_the_files_of_other_shares_are_refused(tmp_path):
-  record("1100").write(tmp_path, unit="Epoch")
+  record("1100").write(tmp_path)
   with pytest.raises(ValueError, match=r"mask_draws.npz' .* Give another directory"):
     Record((0.3,), 3, 0.1).read(tmp_path, until=3)
 
 
 def test_a_damaged_file_is_refused(tmp_path):
-  record("1100").write(tmp_path, unit="Epoch")
+  record("1100").write(tmp_path)
   (tmp_path / "mask_draws.npz").write_bytes(b"PK\x03\x04 and no more")
   with pytest.raises(ValueError, match=r"mask_draws.npz' .* Give another directory"):
     Record((0.5,), 3, 0.1).read(tmp_path, until=3)

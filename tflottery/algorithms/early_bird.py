@@ -41,9 +41,8 @@ class EarlyBird(tf_keras.callbacks.Callback):
       `steps_per_execution` a draw comes after the execution in which it was due.
     stop: whether training stops when all tickets are drawn; False goes on, and goes on drawing.
     scope, grouped, only: as in `tflottery.structured.draw`.
-    directory: where the distances are written at every draw, `mask_distances.npy` and a heat map for
-      each share, and `mask_draws.npz`, from which a fit with `initial_epoch` goes on. None writes
-      nothing.
+    directory: where `mask_distances.npy` and `mask_draws.npz` are written at every draw, from which a
+      fit with `initial_epoch` goes on, and at the end a heat map for each share. None writes nothing.
     verbose: 1 prints a line when a ticket is drawn.
 
   Attributes:
@@ -141,6 +140,8 @@ class EarlyBird(tf_keras.callbacks.Callback):
 
   def on_train_end(self, logs=None):
     self._began = False
+    if self._directory is not None and self.labels:
+      self._record.write_figures(self._directory, unit="Step" if self.every else "Epoch")
 
   def _start_over(self):
     self._record = Record(self.shares, self.window, self.threshold)
@@ -174,6 +175,6 @@ class EarlyBird(tf_keras.callbacks.Callback):
         unit = "step" if self.every else "epoch"
         print(f"Early-Bird ticket of share {share:g} drawn at the start of {unit} {label}.")
     if self._directory is not None:
-      self._record.write(self._directory, unit="Step" if self.every else "Epoch")
+      self._record.write(self._directory)
     if self.stop and self._record.is_complete:
       self.model.stop_training = True

@@ -60,7 +60,7 @@ def draw(model, share, *, scores="scale", scope="global", grouped=True, only=Non
   >>> import keras
   >>> layers = [keras.layers.Dense(4, name="fc"), keras.layers.BatchNormalization(name="bn")]
   >>> model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(2)])
-  >>> layers[1].gamma.assign([0.1, -0.9, 0.5, 0.2])
+  >>> _ = layers[1].gamma.assign([0.1, -0.9, 0.5, 0.2])
   >>> draw(model, 0.5)["bn/gamma"].tolist()
   [False, True, True, False]
   """

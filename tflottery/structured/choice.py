@@ -1,6 +1,6 @@
 """Choice: which rule holds for a call."""
 
-from tflottery.structured import kinds, probing, rules
+from tflottery.structured import kinds, probing, projections, rules, scales
 
 
 def rule_of(call, reads, graph, classes):
@@ -16,12 +16,14 @@ def rule_of(call, reads, graph, classes):
   size = graph.channels(call.outputs[0]) if len(call.outputs) == 1 else 0
   if not reads or not size or not all(map(len, reads)):
     return rules.Opaque(call, reads, graph, classes, f"{call} has no known number of channels")
-  found = (
-    _projection(call, reads, classes, graph)
-    or _by_channel(call, reads, graph)
-    or _moved(call, reads, classes, size, graph)
-  )
-  if found:
+  found = _concatenated(call, reads, size)
+  if found is None and len(reads) == 1:
+    found = (
+      _projection(call, reads, classes, graph)
+      or _by_channel(call, reads, graph)
+      or _reshaped(call, reads, classes, graph)
+    )
+  if found is not None:
     return found
   if not getattr(layer, "weights", None) and size == max(map(len, reads)) and _is_free(layer):
     behaviour = probing.of_call(call, graph)
@@ -34,22 +36,22 @@ def _projection(call, reads, classes, graph):
   """The rule of Dense and of convolutions, None for others."""
   layer = call.layer
   zero = _zero_of_activation(call, graph)
-  if zero is None or len(reads) != 1:
+  if zero is None:
     return None
   size = graph.channels(call.outputs[0])
   if kinds.is_a(layer, "Dense", *kinds.CONVOLUTIONS) and kinds.owns_only(layer, "kernel", "bias"):
     groups = getattr(layer, "groups", 1)
     if groups > 1 and groups == len(reads[0]):
-      return rules.Depthwise(call, reads, axis=None, zero=zero)
-    return rules.Projection(call, reads, classes, size=size, groups=groups, zero=zero)
+      return projections.Depthwise(call, reads, axis=None, zero=zero)
+    return projections.Projection(call, reads, classes, size=size, groups=groups, zero=zero)
   if kinds.is_a(layer, *kinds.TRANSPOSED) and kinds.owns_only(layer, "kernel", "bias"):
-    return rules.Projection(call, reads, classes, size=size, axes=(-1, -2), zero=zero)
+    return projections.Projection(call, reads, classes, size=size, axes=(-1, -2), zero=zero)
   names = ("depthwise_kernel", "pointwise_kernel", "bias")
   if kinds.is_a(layer, *kinds.SEPARABLE) and kinds.owns_only(layer, *names):
-    return rules.Separable(call, reads, classes, zero=zero)
+    return projections.Separable(call, reads, classes, zero=zero)
   names = ("kernel", "depthwise_kernel", "bias")
   if kinds.is_a(layer, *kinds.DEPTHWISE) and kinds.owns_only(layer, *names):
-    return rules.Depthwise(call, reads, axis=-2, zero=zero)
+    return projections.Depthwise(call, reads, axis=-2, zero=zero)
   return None
 
 
@@ -60,36 +62,40 @@ def _by_channel(call, reads, graph):
   if kinds.is_a(layer, "BatchNormalization") and _axes(layer.axis, rank) == [rank - 1]:
     mean, variance = layer.moving_mean, layer.moving_variance
     if layer.gamma is not None:
-      return rules.Scale(
+      return scales.Scale(
         call, reads, scale=layer.gamma, others=[layer.beta], statistics=[mean, variance]
       )
-    return rules.Scale(call, reads, scale=None, others=[mean, layer.beta], statistics=[variance])
+    return scales.Scale(call, reads, scale=None, others=[mean, layer.beta], statistics=[variance])
   if (
     kinds.is_layer_normalization(layer)
     and _axes(layer.axis, rank) == [rank - 1]
     and layer.gamma is not None
     and not getattr(layer, "rms_scaling", False)
   ):
-    return rules.Normalization(call, reads, scale=layer.gamma, others=[layer.beta])
+    return scales.Normalization(call, reads, scale=layer.gamma, others=[layer.beta])
   if kinds.is_layer_scale(layer):
-    return rules.LayerScale(call, reads, scale=layer.gamma)
+    return scales.LayerScale(call, reads, scale=layer.gamma)
   if kinds.is_a(layer, "PReLU") and layer.alpha.shape[-1] == len(reads[0]):
-    return rules.Scale(call, reads, scale=None, statistics=[layer.alpha])
+    return scales.Scale(call, reads, scale=None, statistics=[layer.alpha])
   if kinds.is_a(layer, "UnitNormalization") and _axes(layer.axis, rank) == [rank - 1]:
-    return rules.Normalization(call, reads, scale=None)
+    return scales.Normalization(call, reads, scale=None)
   return None
 
 
-def _moved(call, reads, classes, size, graph):
-  """The rule of Concatenate, Flatten and Reshape, None for others."""
-  layer = call.layer
-  if kinds.is_a(layer, "Concatenate") and sum(map(len, reads)) == size:
+def _concatenated(call, reads, size):
+  """The rule of Concatenate along the channels, None for others."""
+  if kinds.is_a(call.layer, "Concatenate") and sum(map(len, reads)) == size:
     return rules.Concatenated(call, reads)
+  return None
+
+
+def _reshaped(call, reads, classes, graph):
+  """The rule of Flatten and Reshape, None for others."""
+  layer, size, old = call.layer, graph.channels(call.outputs[0]), len(reads[0])
   is_once = sum(other.layer is layer for other in graph.calls) == 1  # one config, one shape
-  if kinds.is_a(layer, "Flatten", "Reshape") and is_once:
-    old = len(reads[0])
-    if size % old == 0 or old % size == 0:
-      return rules.Reshaped(call, reads, classes, size)
+  divides = size % old == 0 or old % size == 0
+  if kinds.is_a(layer, "Flatten", "Reshape") and is_once and divides:
+    return rules.Reshaped(call, reads, classes, size)
   return None
 
 

@@ -11,15 +11,16 @@ from tflottery import site as _sites
 from tflottery import step
 
 
-def compile_alike(new, old, sliced):
+def compile_alike(new, old, *, twins, sliced):
   """Compile `new` as `old` is compiled, if it is: with metrics and an optimizer of its own.
 
   Args:
     new: the model to compile.
     old: the model that it was made from.
-    sliced: function of (path of a weight of `old`, array of its shape) to the array for `new`. Slots
-      of this shape go through it, other variables of the optimizer as they are; what has another
-      shape in the end, and all of a legacy optimizer, stays fresh.
+    twins: list of (weight of `old`, weight of `new`).
+    sliced: function of (weight of `old`, array of its shape) to the array for `new`. Slots go through
+      it, other variables of the optimizer stay as they are; what has another shape in the end, and
+      all of a legacy optimizer, is fresh.
   """
   settings = getattr(old, "_compile_config", None)
   if getattr(old, "optimizer", None) is None or settings is None:
@@ -28,7 +29,19 @@ def compile_alike(new, old, sliced):
   for name in ("metrics", "weighted_metrics"):
     settings[name] = tf.nest.map_structure(_fresh_metric, settings.get(name))
   new.compile(**{**settings, "optimizer": _fresh(old.optimizer)})
-  _carry_over(new, old, sliced)
+  try:
+    source, target = step.innermost(old), step.innermost(new)
+  except TypeError:  # a legacy optimizer, or Adafactor, whose moments have other shapes
+    return
+  if getattr(source, "weight_decay", None):
+    exempt = [variable for before, variable in twins if not source._use_weight_decay(before)]
+    target.exclude_from_weight_decay(exempt)
+  own = vars(source)  # of Keras 3, of tf_keras; neither before the optimizer is built
+  places = own.get("_trainable_variables_indices") or own.get("_index_dict") or {}
+  if places:
+    keyed = {source._var_key(before): (before, after) for before, after in twins}
+    built = [keyed[key] for key in sorted(places, key=places.get)]
+    _carry_over(old.optimizer, new.optimizer, built, sliced)
 
 
 def _fresh_metric(metric):
@@ -50,23 +63,16 @@ def _fresh(optimizer):
   return type(optimizer).from_config(config)
 
 
-def _carry_over(new, old, sliced):
-  """The variables of the optimizer of `old`, cut to those of `new`."""
-  try:
-    source, target = step.innermost(old), step.innermost(new)
-  except TypeError:  # a legacy optimizer, or Adafactor, whose moments have other shapes
-    return
-  if not source.built:
-    return
-  target.build(new.trainable_variables)
-  slots = {}
-  trained = {id(variable) for variable in old.trainable_variables}
-  for path, variable in _sites.weights(old).items():
-    if id(variable) in trained:
-      slots.update({id(slot): path for slot in step.slots(source, variable)})
+def _carry_over(source, target, twins, sliced):
+  """The variables of an optimizer, cut to those of another; twins in the order of `source`."""
+  target.build([variable for _, variable in twins])
+  inner = source
+  while hasattr(inner, "inner_optimizer"):
+    inner = inner.inner_optimizer
+  owners = {id(slot): weight for weight, _ in twins for slot in step.slots(inner, weight)}
   for before, after in zip(source.variables, target.variables, strict=True):
     value = _sites.value(before)
-    if id(before) in slots:
-      value = sliced(slots[id(before)], value)
+    if id(before) in owners:
+      value = sliced(owners[id(before)], value)
     if np.shape(value) == tuple(after.shape):
       after.assign(value)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tf_keras
 
-from tflottery.structured import graph as _graph
+from tflottery.structured import nodes as _nodes
 
 
 def copied(layer, change=None):
@@ -42,7 +42,8 @@ class Copies:
   """Copies of a model and of all that is in it.
 
   Attributes:
-    pairs: list of (layer, its copy), of layers and of models.
+    models: list of (model, its copy), each before those that are in it.
+    layers: list of (layer, its copy), without models and operations.
 
   Args:
     changes: dict from the id of a layer to `change` of `copied`.
@@ -51,21 +52,32 @@ class Copies:
 
   def __init__(self, changes, channels):
     self._changes, self._channels = changes, channels
-    self._made, self.pairs = {}, []
+    self._made, self.models, self.layers = {}, [], []
 
   def model(self, model):
-    """A new model of the same class and name."""
-    inputs = [self._input(tensor) for tensor in _graph.network(model).inputs]
+    """A new model of the same class and name, with fresh weights."""
+    place = len(self.models)
+    copy = self._model(model)
+    self.models.insert(place, (model, copy))
+    return copy
+
+  @property
+  def variables(self):
+    """List of (weight, the weight of the copy), once the copies have been built."""
+    return [pair for old, new in self.layers for pair in zip(old.weights, new.weights, strict=True)]
+
+  def _model(self, model):
+    inputs = [self._input(tensor) for tensor in _nodes.network(model).inputs]
     if isinstance(model, (keras.Sequential, tf_keras.Sequential)):
       return type(model)([*inputs, *map(self._of, model.layers)], name=model.name)
     values = {
-      id(old): new.output for old, new in zip(_graph.network(model).inputs, inputs, strict=True)
+      id(old): new.output for old, new in zip(_nodes.network(model).inputs, inputs, strict=True)
     }
 
     def replaced(structure):
       return tf.nest.map_structure(lambda value: values.get(id(value), value), structure)
 
-    for node, layer, args, kwargs in _graph.nodes(model):
+    for node, layer, args, kwargs in _nodes.nodes_of(model):
       args, kwargs = replaced((args, kwargs))
       outputs = tf.nest.flatten(self._of(layer)(*args, **kwargs))
       values.update(zip((id(t) for t in tf.nest.flatten(node.outputs)), outputs, strict=True))
@@ -73,14 +85,17 @@ class Copies:
 
   def _of(self, layer):
     if id(layer) not in self._made:
-      is_model = _graph.network(layer) is not None
-      copy = self.model(layer) if is_model else copied(layer, self._changes.get(id(layer)))
+      if _nodes.network(layer) is not None:
+        copy = self.model(layer)
+      else:
+        copy = copied(layer, self._changes.get(id(layer)))
+        if hasattr(layer, "weights"):  # an operation of Keras 3 has none
+          self.layers.append((layer, copy))
       self._made[id(layer)] = copy
-      self.pairs.append((layer, copy))
     return self._made[id(layer)]
 
   def _input(self, tensor):
-    layer = _graph.layer_of(tensor)
+    layer = _nodes.layer_of(tensor)
     config = layer.get_config()
     name = "batch_shape" if "batch_shape" in config else "batch_input_shape"
     if self._channels(tensor):

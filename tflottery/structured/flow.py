@@ -33,6 +33,10 @@ class Flow:
       self.rules.append(rule)
     for number in graph.outputs:
       united.fix(labels[number], "output of the model")
+    read = {number for call in graph.calls for number in call.inputs}
+    for call in graph.calls:
+      for number in set(call.outputs) - read:
+        united.fix(labels[number], f"no layer reads what {call} writes")
     roots, first = np.unique(united.of(range(united.count)), return_inverse=True)
     self._class = first
     self.count = len(roots)

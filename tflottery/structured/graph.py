@@ -9,8 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from tflottery import site as _sites
-
-_KERAS = ("keras.", "tf_keras.")
+from tflottery.structured import nodes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,37 +71,14 @@ def graph_of(model):
   _refuse_other_models(model)
   paths = _own_paths(model)
   builder = _Builder()
-  ends = network(model)
+  ends = nodes.network(model)
   for tensor in ends.inputs:
     builder.numbers[id(tensor)] = builder.new(tensor)
-  inputs = {builder.numbers[id(t)]: layer_of(t).name for t in ends.inputs}
+  inputs = {builder.numbers[id(t)]: nodes.layer_of(t).name for t in ends.inputs}
   builder.unfold(model, ())
   outputs = [builder.numbers[id(tensor)] for tensor in ends.outputs]
   _refuse_sharing(builder.calls, builder.models)
   return Graph(builder.calls, builder.tensors, inputs, outputs, builder.numbers, paths)
-
-
-def network(model):
-  """What knows the nodes of a Sequential or functional model; None for any other layer."""
-  if not isinstance(model, (keras.Model, tf_keras.Model)):
-    return None
-  found = getattr(model, "_functional", None) if isinstance(model, keras.Sequential) else model
-  is_own = type(model).call.__module__.startswith(_KERAS)
-  known = getattr(found, "_nodes_by_depth", None) if is_own else None
-  return found if known else None
-
-
-def nodes(model):
-  """The nodes of a Sequential or functional model, inputs first: (node, layer, args, kwargs)."""
-  by_depth = network(model)._nodes_by_depth
-  for depth in sorted(by_depth, reverse=True):
-    for node in by_depth[depth]:
-      if node.is_input:
-        continue
-      if hasattr(node, "operation"):
-        yield node, node.operation, node.arguments.args, node.arguments.kwargs
-      else:
-        yield node, node.layer, node.call_args, node.call_kwargs
 
 
 class _Builder:
@@ -116,11 +92,11 @@ class _Builder:
     return len(self.tensors) - 1
 
   def unfold(self, model, prefix):
-    for node, layer, args, kwargs in nodes(model):
+    for node, layer, args, kwargs in nodes.nodes_of(model):
       ids = [id(t) for t in tf.nest.flatten((args, kwargs)) if id(t) in self.numbers]
       inputs = tuple(self.numbers[i] for i in ids)
       outputs, path = tf.nest.flatten(node.outputs), (*prefix, layer.name)
-      inner = network(layer)
+      inner = nodes.network(layer)
       if inner is not None:
         self.models.append((layer, "/".join(path)))
         self.numbers.update(zip((id(t) for t in inner.inputs), inputs, strict=True))
@@ -143,12 +119,6 @@ def _result(numbers, args, kwargs, layer, arrays):
   return layer(*args, **kwargs)
 
 
-def layer_of(tensor):
-  """The layer, or operation, that a symbolic tensor comes from."""
-  history = tensor._keras_history
-  return history.operation if hasattr(history, "operation") else history.layer
-
-
 def _refuse_other_models(model):
   """ValueError for a model without a known graph of layers with their channels last."""
   if _sites.wrappers(model):
@@ -156,7 +126,7 @@ def _refuse_other_models(model):
       f"model {model.name!r} is wrapped by tfmot. Take the wrappers off first, with "
       "tensorflow_model_optimization.sparsity.keras.strip_pruning(model)."
     )
-  if network(model) is None:
+  if nodes.network(model) is None:
     if isinstance(model, (keras.Sequential, tf_keras.Sequential)):
       raise ValueError(
         f"model {model.name!r} is not built. Give it an Input, or call it once on a batch, before "
@@ -166,7 +136,7 @@ def _refuse_other_models(model):
       f"model {model.name!r} is a subclassed model ({type(model).__name__}): what its call does is "
       "not known as a graph. Write it with the functional API, or as a Sequential."
     )
-  if min(network(model)._nodes_by_depth) < 0:
+  if min(nodes.network(model)._nodes_by_depth) < 0:
     raise ValueError(
       f"model {model.name!r} has losses or metrics added by add_loss or add_metric, which its graph "
       "does not show. Give them to compile instead."

@@ -54,8 +54,8 @@ class Groups:
     sites: list of the paths of the channel sites, the weights that a mask may name.
   """
 
-  def __init__(self, flow, removed=None):
-    self._flow, self._removed = flow, removed
+  def __init__(self, flow, removed=None, masks=None):
+    self._flow, self._removed, self._masks = flow, removed, masks or {}
     self.fixed = flow.fixed
     self.sites = list(flow.sites)
     self._groups = _grouped(flow, removed)
@@ -77,14 +77,24 @@ class Groups:
     return self._flow.classes(path)
 
   def __str__(self):
-    shown = self._groups
-    if self._removed is not None:
-      shown = [group for group in shown if group.removed.any()]
-    return "\n".join(map(str, shown)) or "no channel"
+    if self._removed is None:
+      return "\n".join(map(str, self._groups))
+    gone = [str(group) for group in self._groups if group.removed.any()]
+    return "\n".join([*gone, *self._staying()]) or "no channel"
+
+  def _staying(self):
+    """A line for each site with masked channels that are not removed."""
+    for path, mask in self._masks.items():
+      stays = ~np.asarray(mask) & ~self._removed[self.classes(path)]
+      if stays.any():
+        yield (
+          f"{stays.sum()} of {len(stays)} channels ({_ranges(stays)}) of {path} stay, as 0: others of "
+          "their class live"
+        )
 
 
 def groups(model, masks=None):
-  """The `Groups` of a model; with masks, printed as what `slim(model, masks)` would remove.
+  """The `Groups` of a model; with masks, printed as what `slim(model, masks)` would do.
 
   Args:
     model: a built Sequential or functional model of either Keras.
@@ -106,7 +116,7 @@ def groups(model, masks=None):
   flow = _flow.Flow(model)
   if masks is None:
     return Groups(flow)
-  return Groups(flow, _masks.fate(flow, masks).removed)
+  return Groups(flow, _masks.fate(flow, masks).removed, masks)
 
 
 def _grouped(flow, removed):

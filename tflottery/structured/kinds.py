@@ -3,6 +3,8 @@
 import keras
 import tf_keras
 
+from tflottery.structured import layer_normalization
+
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
 TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
@@ -31,7 +33,7 @@ def is_layer_scale(layer):
 
 def is_layer_normalization(layer):
   """Whether a layer is a LayerNormalization, or one that `slim` made smaller."""
-  return is_a(layer, "LayerNormalization") or type(layer).__name__ == "SlimLayerNormalization"
+  return is_a(layer, "LayerNormalization") or isinstance(layer, layer_normalization.SLIM)
 
 
 def owns_only(layer, *attributes):

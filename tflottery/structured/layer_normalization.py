@@ -45,6 +45,9 @@ class _SlimLayerNormalization(tf_keras.layers.LayerNormalization):
     return {**super().get_config(), "size": self.size}
 
 
+SLIM = (SlimLayerNormalization, _SlimLayerNormalization)
+
+
 def smaller(kind, config, size):
   """The class and config of a LayerNormalization of `size` channels some of which are removed."""
   is_keras = issubclass(kind, keras.Layer)

@@ -1,6 +1,7 @@
 """Probing: what a layer without weights does to channels, found by calling a copy of it."""
 
 import dataclasses
+import random
 
 import numpy as np
 import tensorflow as tf
@@ -45,10 +46,13 @@ def of_call(call, graph):
   for number, tensor in tensors.items():
     middle = [_FREE if n is None else int(n) for n in tuple(tensor.shape)[1:-1]]
     shapes[number] = (2, *middle, 1 if is_narrow[number] else _CHANNELS)
+  state = random.getstate()  # Keras 3 draws the seed of a new Dropout from it
   try:
     layer = copies.copied(call.layer)
   except ValueError:
     return None
+  finally:
+    random.setstate(state)
   return _behaviour(lambda arrays: call.function(layer, arrays), shapes, dtype.name)
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.structured import layer_normalization
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Slice:
@@ -78,164 +76,6 @@ class Opaque(Rule):
     self.writes = [classes.new(graph.channels(number)) for number in call.outputs]
     for labels in (*reads, *self.writes):
       classes.fix(labels, reason)
-
-
-class Projection(Rule):
-  """Dense and convolutions: new channels, each from all channels that are read.
-
-  Args:
-    axes: (axis of what is read, axis of what is written) of the kernel.
-    groups: of a grouped convolution; channel j of every group is tied to channel j of the others.
-    zero: whether the activation of 0 is 0.
-  """
-
-  begins = True
-
-  def __init__(self, call, reads, classes, *, size, axes=(-2, -1), groups=1, zero=True):
-    super().__init__(call, reads)
-    self._axes, self._zero = axes, zero
-    self.site = call.layer.kernel
-    self.writes = [classes.new(size)]
-    for labels in (*reads, *self.writes):
-      first, *others = np.split(labels, groups)
-      for other in others:
-        classes.unite(first, other)
-    self.slices = [
-      Slice(self.site, axes[0], reads[0][: len(reads[0]) // groups]),
-      Slice(self.site, axes[1], self.writes[0]),
-      *_vectors(self.writes[0], call.layer.bias),
-    ]
-
-  def dead(self, reads, masked):
-    return [_or_none(masked, self.writes[0]) & self._zero]
-
-  def zeros(self, reads, masked):
-    masked = _or_none(masked, self.writes[0])
-    kernel = masked if self._axes[1] == -1 else masked[:, None]
-    return [(self.site, kernel), *_each(masked, self.call.layer.bias)]
-
-  def change(self, kind, config, kept):
-    size = "units" if "units" in config else "filters"
-    return kind, {**config, size: kept(self.writes[0])}
-
-
-class Separable(Rule):
-  """A depthwise and a pointwise convolution in one layer; the site is the pointwise kernel."""
-
-  begins = True
-
-  def __init__(self, call, reads, classes, *, zero):
-    super().__init__(call, reads)
-    self._zero, layer = zero, call.layer
-    self.site = layer.pointwise_kernel
-    self.writes = [classes.new(int(self.site.shape[-1]))]
-    between = np.repeat(reads[0], int(layer.depthwise_kernel.shape[-1]))
-    self.slices = [
-      Slice(layer.depthwise_kernel, -2, reads[0]),
-      Slice(self.site, -2, between),
-      Slice(self.site, -1, self.writes[0]),
-      *_vectors(self.writes[0], layer.bias),
-    ]
-
-  def dead(self, reads, masked):
-    return [_or_none(masked, self.writes[0]) & self._zero]
-
-  def zeros(self, reads, masked):
-    masked = _or_none(masked, self.writes[0])
-    return [(self.site, masked), *_each(masked, self.call.layer.bias)]
-
-  def change(self, kind, config, kept):
-    return kind, {**config, "filters": kept(self.writes[0])}
-
-
-class Depthwise(Rule):
-  """A depthwise convolution: each channel that is read gives `multiplier` channels.
-
-  What it computes of a dead channel is dead: its kernel and bias go with the channel.
-
-  Args:
-    axis: the kernel's axis of the channels that are read; None for a grouped convolution with a group
-      for each, whose last axis holds all that are written.
-  """
-
-  def __init__(self, call, reads, *, axis, zero):
-    super().__init__(call, reads)
-    layer, self._axis, self._zero = call.layer, axis, zero
-    own = getattr(layer, "depthwise_kernel", None)
-    self.site = layer.kernel if own is None else own
-    size = int(np.prod(self.site.shape[-2:]))
-    self._multiplier = size // len(reads[0])
-    self.writes = [np.repeat(reads[0], self._multiplier)]
-    along = Slice(self.site, axis, reads[0]) if axis else Slice(self.site, -1, self.writes[0])
-    self.slices = [along, *_vectors(self.writes[0], layer.bias)]
-
-  def dead(self, reads, masked):
-    return [self._still(reads, masked) & self._zero]
-
-  def useless(self, silent):
-    return [silent[0].reshape(-1, self._multiplier).all(axis=1)]
-
-  def zeros(self, reads, masked):
-    still = self._still(reads, masked)
-    kernel = still.reshape(-1, self._multiplier) if self._axis else still
-    return [(self.site, kernel), *_each(still, self.call.layer.bias)]
-
-  def change(self, kind, config, kept):
-    if self._axis:
-      return kind, config
-    return kind, {**config, "groups": kept(self.reads[0]), "filters": kept(self.writes[0])}
-
-  def _still(self, reads, masked):
-    return np.repeat(reads[0], self._multiplier) | _or_none(masked, self.writes[0])
-
-
-class Scale(Rule):
-  """Layers with parameters for each channel: BatchNormalization, LayerScale, PReLU.
-
-  What they compute of a dead channel is dead: scale and offset go with the channel.
-
-  Args:
-    scale: the weight that makes a channel 0, and is the site; None if there is none.
-    others: list of the weights that have to be 0 too, or None, for an output of 0.
-    statistics: list of weights that go with the channel, but need not be 0.
-  """
-
-  def __init__(self, call, reads, *, scale, others=(), statistics=()):
-    super().__init__(call, reads)
-    self.site, self._others = scale, others
-    self.writes = [reads[0]]
-    self.slices = _vectors(reads[0], scale, *others, *statistics)
-
-  def dead(self, reads, masked):
-    return [reads[0] | _or_none(masked, self.reads[0])]
-
-  def useless(self, silent):
-    return [silent[0]]
-
-  def zeros(self, reads, masked):
-    return _each(self.dead(reads, masked)[0], self.site, *self._others)
-
-
-class LayerScale(Scale):
-  """The LayerScale of ConvNeXt, whose config says the number of channels."""
-
-  def change(self, kind, config, kept):
-    return kind, {**config, "projection_dim": kept(self.writes[0])}
-
-
-class Normalization(Scale):
-  """LayerNormalization: a live channel that it reads matters to the statistics of all others.
-
-  UnitNormalization too, which has no weights, and whose norm zeros do not change.
-  """
-
-  def useless(self, silent):
-    return [np.zeros(len(self.reads[0]), bool)]
-
-  def change(self, kind, config, kept):
-    size, left = len(self.reads[0]), kept(self.reads[0])
-    is_same = self.site is None or left == size
-    return (kind, config) if is_same else layer_normalization.smaller(kind, config, size)
 
 
 class Apart(Rule):
@@ -313,14 +153,16 @@ class Reshaped(Rule):
     return kind, config
 
 
-def _vectors(labels, *variables):
+def vectors(labels, *variables):
   """Slices of weights whose last axis lies along channels."""
   return [Slice(variable, -1, labels) for variable in variables if variable is not None]
 
 
-def _each(zero, *variables):
+def each(zero, *variables):
+  """(variable, zero) of those that are there: one bool array for all."""
   return [(variable, zero) for variable in variables if variable is not None]
 
 
-def _or_none(masked, labels):
+def or_none(masked, labels):
+  """The masked channels as a bool array, where there is no mask too."""
   return np.zeros(len(labels), bool) if masked is None else masked

@@ -74,18 +74,20 @@ class Record:
     own = self._in_window(share)
     return float(distances(own)[-1, :-1].max()) if len(own) > 1 else float("nan")
 
-  def write(self, directory, *, unit):
-    """Write mask_distances.npy, a heat map for each share, and what `read` reads."""
+  def write(self, directory):
+    """Write mask_distances.npy, and what `read` reads."""
     directory.mkdir(parents=True, exist_ok=True)
-    matrices = self.distances
-    files.write(directory / "mask_distances.npy", _bytes(np.save, matrices))
-    for share, matrix in zip(self.shares, matrices, strict=True):
-      figure = distances_figure(matrix, self.labels, unit=unit, drawn=self.drawn[share])
-      name = "mask_distances.png" if len(self.shares) == 1 else f"mask_distances_{share:g}.png"
-      files.write(directory / name, _bytes(figure.savefig, format="png"))
+    files.write(directory / "mask_distances.npy", _bytes(np.save, self.distances))
     arrays = {f"masks/{share}": np.array(own) for share, own in self._masks.items()}
     arrays |= {"labels": self.labels, "counted": self._counted}
     files.write(directory / _DRAWS, _bytes(np.savez_compressed, **arrays))
+
+  def write_figures(self, directory, *, unit):
+    """Write a heat map for each share: a tenth of a second each, too long for every draw."""
+    for share, matrix in zip(self.shares, self.distances, strict=True):
+      figure = distances_figure(matrix, self.labels, unit=unit, drawn=self.drawn[share])
+      name = "mask_distances.png" if len(self.shares) == 1 else f"mask_distances_{share:g}.png"
+      files.write(directory / name, _bytes(figure.savefig, format="png"))
 
   def read(self, directory, *, until):
     """Go on from the draws up to the label `until` that were written there, if there are any.

@@ -4,7 +4,7 @@ import numpy as np
 
 from tflottery import site as _sites
 from tflottery import training
-from tflottery.structured import compiling, copies, flow, graph
+from tflottery.structured import compiling, copies, flow
 from tflottery.structured import masks as _masks
 
 
@@ -59,44 +59,42 @@ def _built(model, found, fate):
   def kept(labels):
     return int((~fate.removed[found.classes_of(labels)]).sum())
 
-  def sliced(path, value):
-    for axis, classes in cuts.get(path, ()):
-      value = np.compress(~fate.removed[classes], value, axis)
-    return value
-
   changes = {id(r.call.layer): lambda k, c, r=r: r.change(k, c, kept) for r in found.rules}
-  made = copies.Copies(changes, lambda t: found.channels_left(t, fate.removed))
+  made = copies.Copies(changes, lambda tensor: found.channels_left(tensor, fate.removed))
   new = made.model(model)
-  pairs = [(model, new), *made.pairs]
-  paths, cuts = found.graph.paths, {}
-  for rule in found.rules:
-    for one in rule.slices:
-      cut = (one.axis, found.classes_of(one.labels))
-      cuts.setdefault(paths[id(one.variable)], []).append(cut)
-  zeros = {paths[id(variable)]: zero for variable, zero in fate.zeros}
-  for old_layer, new_layer in made.pairs:
-    if graph.network(old_layer) is None:
-      for old, variable in zip(_weights(old_layer), _weights(new_layer), strict=True):
-        path, value = paths.get(id(old)), _sites.value(old)
-        variable.assign(sliced(path, np.where(zeros.get(path, False), 0, value)))
-  _settle(pairs)
-  compiling.compile_alike(new, model, sliced)
+  sliced = _slicing(found, fate.removed)
+  zeros = {id(variable): zero for variable, zero in fate.zeros}
+  for old, variable in made.variables:
+    value = _sites.value(old)
+    if id(old) in zeros:
+      value = np.where(zeros[id(old)], 0, value)
+    variable.assign(sliced(old, value))
+  _settle(made.models, made.layers)
+  compiling.compile_alike(new, model, twins=made.variables, sliced=sliced)
   return new
 
 
-def _weights(layer):
-  return getattr(layer, "weights", [])  # an operation has none
+def _slicing(found, removed):
+  """Function of (weight of the old model, array of its shape) to the array for the new one."""
+  cuts = {}
+  for rule in found.rules:
+    for one in rule.slices:
+      stays = ~removed[found.classes_of(one.labels)]
+      cuts.setdefault(id(one.variable), []).append((one.axis, stays))
+
+  def sliced(variable, value):
+    for axis, stays in cuts.get(id(variable), ()):
+      value = np.compress(stays, value, axis)
+    return value
+
+  return sliced
 
 
-def _settle(pairs):
+def _settle(models, layers):
   """What weights alone do not say: what is trained, and statistics that layers hold besides."""
-  is_model = [graph.network(old) is not None for old, _ in pairs]
-  models = [pair for pair, yes in zip(pairs, is_model, strict=True) if yes]
-  layers = [pair for pair, yes in zip(pairs, is_model, strict=True) if not yes]
-  # A model sets all that is in it: outer models first, layers last.
-  for old, new in [models[0], *reversed(models[1:]), *layers]:
-    if not hasattr(old, "_flatten_layers"):
-      continue
+  for old, new in models:  # from the outermost: each sets all that is in it
+    new.trainable = old.trainable
+  for old, new in layers:
     for one, copy in zip(old._flatten_layers(), new._flatten_layers(), strict=True):
       copy.trainable = one.trainable
       if hasattr(copy, "finalize_state"):
