@@ -14,9 +14,12 @@ def get_config():
   config = common.get_config()
 
   # dense, small_dense (a narrower dense network with as many parameters as the sparse one), static,
-  # set, rigl, snfs, magnitude, random, snip, grasp, synflow.
+  # set, rigl, snfs, magnitude, random, snip, grasp, synflow; slimming (dense, its scales drawn to 0).
+  # Those of "Rethinking the Value of Network Pruning" prune a trained network: l1_norm_, slimming_ or
+  # unstructured_, and fine_tuned, scratch_e or scratch_b, as slimming_scratch_e.
   config.algorithm = "rigl"
-  # The share of the weights that are masked; at the end, where it changes.
+  # The share of the weights that are masked; at the end, where it changes. With l1_norm_ and
+  # slimming_ the share of the channels that are removed.
   config.sparsity = 0.9
   # How the layers share it, for static, set, rigl and snfs: "uniform", "equal", "erdos_renyi",
   # "erk", or a dict from pattern to sparsity. The others' stands under their names.
@@ -35,6 +38,14 @@ def get_config():
   config.snip = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
   config.grasp = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
   config.synflow = ml_collections.ConfigDict({"iterations": 100, "scope": "global"})
+
+  # s of the regulariser, and what the scales of batch normalisation begin at.
+  config.slimming = ml_collections.ConfigDict({"strength": 1e-4, "scale": 0.5})
+  # Share of the dense training's length, and the learning rate of all its steps.
+  config.fine_tuned = ml_collections.ConfigDict({"share": 0.25, "learning_rate": 0.001})
+  # As long as dense FLOPs allow, at most so many times the dense training's length.
+  config.scratch_b = ml_collections.ConfigDict()
+  config.scratch_b.most = config_dict.placeholder(float)
 
   # Initialisation, data order and masks draw from seeds of their own, made from this one.
   config.seed = 0

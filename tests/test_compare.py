@@ -8,12 +8,14 @@ import signal
 import statistics
 import subprocess
 
+import numpy as np
 import pytest
 from runs import command, rows
 from searches import ROOT, config, environment, on_disk, run
 from test_processes import wait_until
 
 from tflottery.experiments import compare
+from tflottery.tickets.ticket import Ticket
 
 GRID = {"algorithms": ("dense", "rigl"), "sparsities": (0.9,), "seeds": (0, 1)}
 SMALL = {"steps": 40, "eval_every": 20, "jit_compile": False, "rigl": {"frequency": 10}}
@@ -112,6 +114,71 @@ def test_what_one_cell_can_not_do_is_refused_before_any_is_trained(tmp_path, cha
     _compared(tmp_path / "run", **changes)
   assert [word for word in words if word not in str(error.value)] == [], error.value
   assert not (tmp_path / "run").exists()
+
+
+PRUNED = {
+  "algorithms": ("l1_norm_fine_tuned", "slimming_scratch_b"), "sparsities": (0.5,), "seeds": (0,),
+  "model": "test_rethinking:of_keras",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory):
+  """A comparison of networks that are pruned from others, which it does not name: (workdir, output)."""
+  workdir = tmp_path_factory.mktemp("pruned") / "run"
+  return workdir, _compared(workdir, **PRUNED)
+
+
+def test_trained_networks_that_others_are_pruned_from_are_cells_too(pruned):
+  workdir, out = pruned
+  assert "4 of 4 cells to train" in out and "L1-norm, fine-tuned" in out
+  table = rows(workdir / "table.csv")
+  assert [row["algorithm"] for row in table] == [
+    "dense", "l1_norm_fine_tuned", "slimming", "slimming_scratch_b",
+  ]  # fmt: skip
+  steps = [float(row["steps"]) for row in table]
+  assert steps[:3] == [40, 20, 40] and steps[3] > 40
+
+
+@pytest.mark.slow
+def test_pruned_cells_that_are_missing_take_the_networks_that_are_there(pruned, tmp_path):
+  workdir, name = tmp_path / "run", "l1_norm_fine_tuned-0.5-0"
+  shutil.copytree(pruned[0], workdir)
+  shutil.rmtree(workdir / "cells" / name)
+  before = on_disk(workdir / "cells")
+  assert "1 of 4 cells to train" in _compared(workdir, **PRUNED)
+  after = on_disk(workdir / "cells")
+  assert {path: after[path] for path in before} == before
+  tickets = [(d / "cells" / name / "final.ticket").read_bytes() for d in (workdir, pruned[0])]
+  assert tickets[0] == tickets[1]
+
+
+def test_a_grid_that_names_the_dense_network_trains_it_once(pruned, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(pruned[0], workdir)
+  named = PRUNED | {"algorithms": ("dense", *PRUNED["algorithms"])}
+  assert "Finished already: nothing to train." in _compared(workdir, **named)
+
+
+@pytest.mark.slow
+def test_two_processes_and_a_kill_give_the_pruned_cells_of_one(pruned, tmp_path):
+  names = ",".join(PRUNED["algorithms"])
+  flags = [f"--config.algorithms={names}", "--config.sparsities=0.5", "--config.seeds=0"]
+  flags += [f"--config.model={PRUNED['model']}", *FLAGS[:2], *FLAGS[5:]]
+  args = command("compare", tmp_path / "b", *flags, file="configs/compare.py")
+  process = subprocess.Popen(
+    args, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+  )
+  wait_until(lambda: len(list((tmp_path / "b").glob("cells/*/summary.json"))) >= 1)
+  process.send_signal(signal.SIGKILL)
+  process.wait()
+  done = run(*args)
+  assert (done.returncode, done.said) == (0, []), done.stderr
+  for cell in (pruned[0] / "cells").iterdir():
+    networks = [Ticket.load(p / "final.ticket") for p in (cell, tmp_path / "b/cells" / cell.name)]
+    first, second = (network.weights for network in networks)
+    for path in first:  # how many threads a process has changes the last bits of convolutions
+      np.testing.assert_allclose(first[path], second[path], atol=1e-4, err_msg=cell.name)
 
 
 FLAGS = (

@@ -46,10 +46,32 @@ def test_rows_are_means_and_sample_standard_deviations_over_the_seeds():
   assert set(row) == set(comparison.ROW)
 
 
+def test_the_best_evaluations_stand_beside_the_last():
+  cells = [
+    _summary("rigl", 0.9, seed, 0.5, best_test_accuracy=best)
+    for seed, best in enumerate((0.6, 0.8))
+  ]
+  [row] = comparison.rows(comparison.cells(cells))
+  assert (row["test_accuracy_mean"], row["best_test_accuracy_mean"]) == pytest.approx((0.5, 0.7))
+  assert row["best_test_accuracy_standard_deviation"] == pytest.approx(0.2 / 2**0.5)
+  [line] = comparison.lines([row])
+  shown = dict(zip(comparison.HEADER, line, strict=True))
+  assert shown["At best validation (%)"] == "70.00 ± 14.14"
+  assert shown["Test accuracy (%)"] == "50.00 ± 0.00"
+
+
+def test_lengths_that_differ_are_told():
+  [row] = comparison.rows(
+    comparison.cells([_summary("l1_norm_scratch_b", 0.5, 0, 0.9, steps=1500)])
+  )
+  [line] = comparison.lines([row])
+  assert line[0] == "L1-norm, Scratch-B" and line[comparison.HEADER.index("Steps")] == "1,500"
+
+
 def test_one_seed_has_no_deviation():
   assert _row("static", 0.98)["test_accuracy_standard_deviation"] == 0.0
   line = comparison.lines([_row("static", 0.98)])[0]
-  assert line[:5] == ("static", "98", "50.00", "50.00 to 50.00", "1")
+  assert line[:6] == ("static", "98", "50.00", "50.00 to 50.00", "100.00", "1")
 
 
 def test_rows_come_in_the_order_of_the_grid():
@@ -99,6 +121,28 @@ def test_sparsities_are_ticks_from_low_to_high():
   assert [text.get_text() for text in axes.get_xticklabels()] == ["90", "98"]
   left, right = axes.get_xlim()
   assert left > 0.1 > 0.02 > right
+
+
+def test_ways_of_pruning_have_colours_and_ways_of_training_lines():
+  names = [f"{p}_{w}" for p in comparison.PRUNINGS for w in comparison.WAYS]
+  rows = comparison.rows(comparison.cells([_summary(name, 0.5, 0, 0.9) for name in names]))
+  [axes] = comparison_plots.comparison_figure(rows).axes
+  lines = {c.get_label(): c.lines[0] for c in axes.containers}
+  assert len(lines) == 9
+  looks = {label: (line.get_color(), line.get_linestyle()) for label, line in lines.items()}
+  assert len(set(looks.values())) == 9
+  for label, (colour, line) in looks.items():
+    pruning, way = label.split(", ")
+    assert colour == looks[f"{pruning}, fine-tuned"][0]
+    assert line == looks[f"slimming, {way}"][1]
+
+
+def test_the_network_trained_with_slimming_is_a_line_of_its_own():
+  rows = comparison.rows(comparison.cells([_summary("slimming", 0.0, 0, 0.9), *SUMMARIES]))
+  [axes] = comparison_plots.comparison_figure(rows).axes
+  across = {line.get_label(): set(line.get_ydata()) for line in axes.lines}
+  assert across["dense with slimming"] == {90.0} and across["dense"] == {97.0}
+  assert [text.get_text() for text in axes.get_xticklabels()] == ["90", "98"]
 
 
 def test_an_algorithm_looks_the_same_in_every_figure():

@@ -8,13 +8,16 @@ import tensorflow_datasets as tfds
 from runs import trained
 from searches import ROOT, config
 
-from tflottery.experiments import grid, lottery, settings, sparse, task
+from tflottery import site
+from tflottery.experiments import grid, lottery, rethinking, settings, sparse, starts, task
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
+from tflottery.tickets.ticket import Ticket
 
 FILES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*.py"))
 LARGE = ("conv_", "resnet_", "vgg_")
-LONG = ("configs/compare_mnist.py", "configs/lth_mnist.py")  # others train the same model
+# Others train the same model, or it is large.
+LONG = ("configs/compare_mnist.py", "configs/lth_mnist.py", "configs/rethinking_cifar10.py")
 
 
 def _of(name):
@@ -23,6 +26,7 @@ def _of(name):
 
 
 SEARCHES, RUNS, COMPARISONS = _of("levels"), _of("algorithm"), _of("algorithms")
+BIRDS = _of("draw_at")
 
 
 def test_the_configs_that_the_readme_needs_are_there():
@@ -31,10 +35,11 @@ def test_the_configs_that_the_readme_needs_are_there():
   assert {"configs/train.py", "configs/rigl_mnist.py", "configs/rigl_cifar10.py"} <= set(RUNS)
   names = ("digits", "mnist", "cifar10")
   assert {f"configs/compare_{name}.py" for name in names} <= set(COMPARISONS)
+  assert {f"configs/rethinking_{name}.py" for name in ("digits", "cifar10")} <= set(COMPARISONS)
 
 
 def test_every_file_is_of_one_experiment_but_what_all_of_them_share():
-  every = sorted([*SEARCHES, *RUNS, *COMPARISONS, "configs/common.py"])
+  every = sorted([*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, "configs/common.py"])
   assert every == FILES
 
 
@@ -50,8 +55,8 @@ def test_a_search_is_read_and_plans_its_trainings(file):
 def test_a_comparison_is_read_and_plans_its_cells(file):
   values = config(file)
   cells = grid.read(values).cells
-  sparse_ones = [name for name in values.algorithms if name != "dense"]
-  expected = len(sparse_ones) * len(values.sparsities) + ("dense" in values.algorithms)
+  sparse_ones = [name for name in values.algorithms if name not in starts.DENSE]
+  expected = len(sparse_ones) * len(values.sparsities) + len(values.algorithms) - len(sparse_ones)
   assert len(cells) == expected * len(values.seeds)
 
 
@@ -91,11 +96,16 @@ def test_a_training_trains_its_first_steps(file, tmp_path):
   values = config(file)
   chosen = sparse.read(values) if "algorithm" in values else _last_cell(values)
   _require(chosen.dataset)
-  whole = task.load(chosen, sparse.Task)
+  whole = task.load(chosen, rethinking.kind_of(chosen))
   cut = dataclasses.replace(chosen, eval_every=2, jit_compile=False)
-  work = dataclasses.replace(whole, settings=cut, steps_per_execution=1, jit_compile=False)
+  whole = dataclasses.replace(whole, steps_per_execution=1, jit_compile=False)
+  work = rethinking.task_of(whole, cut, lambda: _untrained(whole))
   assert not trained(work, tmp_path, stop=2)
   assert (tmp_path / "checkpoint.npz").exists()
+
+
+def _untrained(work):
+  return Ticket({}, {path: site.value(v) for path, v in site.weights(work.model(0)).items()})
 
 
 def _last_cell(values):

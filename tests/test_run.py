@@ -13,6 +13,7 @@ from tflottery.experiments import run
 REWIRED = {"frequency": 7, "end_step": 60}
 ALGORITHMS = {
   "dense": {},
+  "slimming": {"slimming": {"strength": 0.1}, "model": "test_rethinking:of_keras"},
   "small_dense": {},
   "static": {},
   "set": {"set": REWIRED},
@@ -171,6 +172,44 @@ def test_a_small_dense_run_has_no_more_parameters_than_live_in_the_sparse_networ
   # Of the network's own width, not of the narrow one.
   assert 0.09 < summary["inference_flops_share"] < 0.11
   assert summary["training_flops_share"] == pytest.approx(summary["inference_flops_share"])
+
+
+# The learning rate grows until nothing is left of what was learned in the first 20 steps.
+SPOILT = {"algorithm": "dense", "adam": {"learning_rate": 0.5}, "warmup": "80it"}
+
+
+def test_the_best_evaluation_is_that_of_the_highest_validation_accuracy_and_not_the_last(tmp_path):
+  work = task_of(**SPOILT)
+  assert not trained(work, tmp_path, stop=60)  # after the best: a run that goes on knows it too
+  assert trained(work, tmp_path)
+  summary, table = run.Run(tmp_path).summary(), rows(tmp_path / "metrics.csv")
+  accuracies = [float(row["validation_accuracy"]) for row in table]
+  assert summary["best_validation_accuracy"] == max(accuracies) == accuracies[0]
+  assert summary["best_step"] == 20
+  assert not trained(work, tmp_path / "again", stop=20)
+  model = work.model(0)
+  tfl.Ticket.load(tmp_path / "again" / "best.ticket").apply(model)
+  _, accuracy = work.evaluator(model, work.data.test)()
+  assert summary["best_test_accuracy"] == accuracy > summary["test_accuracy"] + 0.2
+  tfl.Ticket.load(tmp_path / "final.ticket").apply(model)
+  assert summary["test_accuracy"] == work.evaluator(model, work.data.test)()[1]
+  assert not (tmp_path / "best.ticket").exists()
+
+
+def test_the_first_of_equals_is_the_best(tmp_path):
+  trained(task_of(algorithm="dense", steps=40, adam={"learning_rate": 1e-9}), tmp_path)
+  assert len({row["validation_accuracy"] for row in rows(tmp_path / "metrics.csv")}) == 1
+  assert run.Run(tmp_path).summary()["best_step"] == 20
+
+
+def test_the_best_of_gradual_pruning_is_sought_at_its_final_sparsity(tmp_path):
+  pruned = {"begin_step": 20, "end_step": 55, "frequency": 5}
+  trained(task_of(algorithm="magnitude", sparsity=0.98, magnitude=pruned), tmp_path)
+  table, summary = rows(tmp_path / "metrics.csv"), run.Run(tmp_path).summary()
+  accuracies = [float(row["validation_accuracy"]) for row in table]
+  assert accuracies[0] > max(accuracies[2:]), "the dense network is better than the sparse one"
+  assert [row["sparsity"] for row in table[2:]] == ["0.98", "0.98"]
+  assert summary["best_validation_accuracy"] == max(accuracies[2:])
 
 
 def test_tensorboard_reads_the_rows(finished):

@@ -89,6 +89,28 @@ def test_another_configuration_is_refused_and_nothing_changes(finished, capsys):
   assert on_disk(finished[0]) == before
 
 
+PRUNED = {
+  "algorithm": "slimming_scratch_e", "sparsity": 0.5, "steps": 40, "eval_every": 20,
+  "jit_compile": False, "model": "test_rethinking:of_keras",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_network_that_this_one_is_pruned_from_is_trained_in_a_folder_of_its_own(tmp_path, capsys):
+  train.main(config(FILE, **PRUNED), tmp_path)
+  out = capsys.readouterr().out
+  assert "parent, slimming: step 40/40" in out and "slimming_scratch_e: step 40/40" in out
+  assert "50 % of the ranked channels removed" in out
+  parent = json.loads((tmp_path / "parent" / "summary.json").read_text())
+  assert parent["algorithm"] == "slimming" and parent["sparsity"] == 0
+  before, ticket = on_disk(tmp_path / "parent"), (tmp_path / "final.ticket").read_bytes()
+  (tmp_path / "summary.json").unlink()  # as if killed before it was written
+  train.main(config(FILE, **PRUNED), tmp_path)
+  assert "parent" not in capsys.readouterr().out
+  assert on_disk(tmp_path / "parent") == before
+  assert (tmp_path / "final.ticket").read_bytes() == ticket
+
+
 def _kill_at(args, workdir, *, step=None, seconds=0.0):
   """Start the command and kill it so long after it has written the row of a step, or has started."""
   process = subprocess.Popen(

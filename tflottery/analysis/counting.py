@@ -164,7 +164,7 @@ def training_flops(method, *, dense, sparse=None, frequency=None, schedule=None,
   A step is a forward pass, and a backward pass that takes twice as much: to the inputs, and to the
   weights. Evci et al. 2020, arXiv:1911.11134, appendix H, with f_D for `dense`, f_S for `sparse`:
 
-    dense                                                3 f_D
+    dense, slimming                                      3 f_D
     static, set, snip, grasp, synflow, small_dense       3 f_S
     snfs, whose gradients are dense at every step        2 f_S + f_D
     rigl, dense at every update, `frequency` steps apart (3 f_S frequency + 2 f_S + f_D) / (frequency + 1)
@@ -234,6 +234,7 @@ def _gradual(dense, schedule, steps):
 
 TRAINING = {
   "dense": _always_dense,
+  "slimming": _always_dense,
   "small_dense": _always_sparse,
   "static": _always_sparse,
   "set": _always_sparse,

@@ -1,14 +1,24 @@
 """The experiment behind `python -m tflottery.bin.compare`."""
 
-import dataclasses
 import functools
 import time
 
 from tflottery import files
 from tflottery.analysis import comparison
-from tflottery.experiments import compare_report, grid, processes, run, settings, sparse, task
+from tflottery.experiments import (
+  compare_report,
+  grid,
+  parents,
+  processes,
+  rethinking,
+  run,
+  settings,
+  sparse,
+  task,
+)
 from tflottery.experiments.place import Place, table
 from tflottery.experiments.progress import NowAndThen, Steps, duration
+from tflottery.tickets.ticket import Ticket
 from tflottery.versions import versions
 
 _WRITTEN = ("cells", "cells.csv", "table.csv", "events", "pieces", "checkpoint.npz", "summary.json")
@@ -34,7 +44,8 @@ def main(config, workdir):
     place.claim(chosen.common, versions())
     print(_picked(work, len(chosen.cells), len(missing)), flush=True)
     begun = time.perf_counter()
-    _train(chosen, place, missing)
+    for names in grid.rounds({name: chosen.cells[name] for name in missing}):
+      _train(chosen, place, names)
     print(f"{len(missing)} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
     place.claim(chosen.common, versions())
@@ -91,21 +102,33 @@ def _train(chosen, place, missing):
 
 
 def _train_one_by_one(cells, place, grid_names):
-  work = task.load(next(iter(cells.values())), sparse.Task)
+  work = _loaded(next(iter(cells.values())))
   refresh = NowAndThen(functools.partial(write, place, grid_names), _SECONDS_BETWEEN_REPORTS)
   for name, cell in cells.items():
     there = cell_run(place, name)
     there.claim(settings.as_json(cell), versions())
-    run.run(dataclasses.replace(work, settings=cell), there, Steps(name, work.end))
+    parent = functools.partial(_network, place, grid.parent_name(cell))
+    own = rethinking.task_of(work, cell, parent)
+    run.run(own, there, Steps(name, own.end))
     refresh()
+
+
+def _network(place, name):
+  """The trained network of a cell."""
+  return Ticket.load(cell_run(place, name).path / "final.ticket")
+
+
+def _loaded(cell):
+  return task.load(cell, rethinking.kind_of(cell))
 
 
 def _checked(cells):
   """The task of the first of the cells, after a look at whether all of them can be trained."""
-  work = task.load(cells[0], sparse.Task)
+  work = _loaded(cells[0])
   model = work.model(seed=0)
-  for cell in {(c.algorithm, c.sparsity): c for c in cells}.values():
-    dataclasses.replace(work, settings=cell).refuse(model)
+  # How a network is trained after it was pruned, its settings have checked.
+  for cell in {(parents.pruning(c), c.sparsity): c for c in cells}.values():
+    rethinking.task_of(work, cell).refuse(model)
   return work
 
 

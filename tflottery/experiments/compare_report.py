@@ -8,8 +8,8 @@ from tflottery.experiments import page
 from tflottery.experiments.report import flat, png
 
 _CAPTION = (
-  "Test accuracy at the end of training, as a mean over the seeds; bars reach one sample standard"
-  " deviation up and down. The dashed line is the dense network, its band likewise."
+  "Test accuracy at the last evaluation, as a mean over the seeds; bars reach one sample standard"
+  " deviation up and down. Lines across are dense networks, their bands likewise."
 )
 
 

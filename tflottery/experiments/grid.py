@@ -3,8 +3,8 @@
 import dataclasses
 import difflib
 
+from tflottery.experiments import parents, sparse
 from tflottery.experiments import settings as _settings
-from tflottery.experiments import sparse
 
 _NAMES = ("algorithms", "sparsities", "seeds", "workers")
 _BY_CELL = ("algorithm", "sparsity", "seed")
@@ -16,7 +16,8 @@ class Grid:
 
   Attributes:
     cells: dict from a cell's name, `<algorithm>-<sparsity>-<seed>`, to its `Training` settings; all
-      cells of the first seed come first.
+      cells of the first seed come first, and the trained network that a cell begins with, a cell
+      itself, before it.
     common: the config's values that all cells share, and every algorithm's arguments, as JSON.
     workers: processes that share the cells.
   """
@@ -50,13 +51,28 @@ def read(config):
       for sparsity in sparsities:
         chosen = {"algorithm": algorithm, "sparsity": sparsity, "seed": seed}
         settings = sparse.settings_of(values | chosen)
-        cells[name(settings)] = settings
+        for needed in (parents.parent(settings), settings):
+          if needed is not None:
+            cells.setdefault(name(needed), needed)
   return Grid(cells, values, workers)
 
 
 def name(settings):
-  """The name of a cell. The dense network has one per seed, of sparsity 0."""
+  """The name of a cell. A dense network has one per seed, of sparsity 0."""
   return f"{settings.algorithm}-{settings.sparsity:g}-{settings.seed}"
+
+
+def parent_name(settings):
+  """The name of the cell whose trained network `settings` begin with; None where they begin anew."""
+  parent = parents.parent(settings)
+  return parent and name(parent)
+
+
+def rounds(cells):
+  """The names of `cells` in up to two lists, of which the second needs networks of the first."""
+  needed = {parent_name(settings) for settings in cells.values()}
+  first = [one for one in cells if one in needed]
+  return [names for names in (first, [one for one in cells if one not in needed]) if names]
 
 
 def _check(algorithms, sparsities, seeds, workers):

@@ -1,36 +1,21 @@
 """One run: a network trained from its start or its last checkpoint to the end, then measured."""
 
 import json
-import shutil
-import time
 
-import numpy as np
-import tensorflow as tf
-import tf_keras
-
-from tflottery import files, training
-from tflottery import masks as _masks
-from tflottery import site as _sites
+from tflottery import files
 from tflottery.experiments import checkpoint
 from tflottery.experiments.place import Place, table
 from tflottery.experiments.settings import as_json
-from tflottery.seeds import set_seed
+from tflottery.experiments.watch import ROW, Watch
 from tflottery.tickets.ticket import Ticket
 from tflottery.versions import versions
 
-ROW = (
-  "step",
-  "loss",
-  "validation_loss",
-  "validation_accuracy",
-  "sparsity",
-  "replaced",
-  "train_seconds",
-  "steps_per_second",
-)
 LAYER = ("step", "site", "size", "kept", "sparsity")
 FREE = ("data_dir",)
-_WRITTEN = ("checkpoint.npz", "metrics.csv", "final.ticket", "summary.json", "events", "cells")
+_WRITTEN = (
+  "best.ticket", "cells", "checkpoint.npz", "events", "final.ticket", "metrics.csv", "parent",
+  "summary.json",
+)  # fmt: skip
 
 
 class Run(Place):
@@ -38,6 +23,7 @@ class Run(Place):
 
   config.json       the configuration, checked at every start
   checkpoint.npz    weights, optimizer, masks and rows at the last evaluation, until the end
+  best.ticket       masks and weights at the best evaluation so far, until the end
   metrics.csv       a row per evaluation; layers.csv: a row per evaluation and site
   final.ticket      masks and weights at the end
   summary.json      what came out; written last, so a run that has it is finished
@@ -47,6 +33,7 @@ class Run(Place):
   def __init__(self, path):
     super().__init__(path, written=_WRITTEN, free=FREE)
     self.checkpoint = self.path / "checkpoint.npz"
+    self.best = self.path / "best.ticket"
     self._summary = self.path / "summary.json"
 
   @property
@@ -79,6 +66,7 @@ class Run(Place):
     ticket.save(self.path / "final.ticket")
     files.write(self._summary, json.dumps(results, indent=2) + "\n")
     self.checkpoint.unlink(missing_ok=True)
+    self.best.unlink(missing_ok=True)
 
 
 def run(work, place, tell=lambda row: None):
@@ -89,8 +77,9 @@ def run(work, place, tell=lambda row: None):
   a seed of its own, after every evaluation.
 
   Args:
-    work: a `task.Task` that has `seeds`, `start()` and `results(...)`, as `sparse.Task` does; its
-      callback may stop the training at the end of an epoch of `fit`, which is `eval_every` steps.
+    work: a `task.Task` that has `seeds`, `start()` and `results(...)`, as `sparse.Task` does; one
+      of its callbacks may stop the training at the end of an epoch of `fit`, which is `eval_every`
+      steps.
     place: a `Run`.
     tell: function that is called with the row of every evaluation.
 
@@ -99,15 +88,14 @@ def run(work, place, tell=lambda row: None):
     ValueError: the algorithm refuses the model.
   """
   values, record = checkpoint.load(place.checkpoint)
-  model, callback = work.start()
+  model, callbacks = work.start()
   with model.distribute_strategy.scope():
     model.optimizer.build(model.trainable_variables)  # tf_keras would wait for the first step
   watch = Watch(work, place, model, values, record or [], tell)
   if watch.stopped:  # killed between its last epoch and its results
     checkpoint.restore(model, values)
   else:
-    _fit(work, model, [callback, watch] if callback else [watch], watch.step)
-  _, accuracy = work.evaluator(model, work.data.test)()
+    _fit(work, model, [*callbacks, watch], watch.step)
   origin = {
     "dataset": work.settings.dataset,
     "steps": watch.step,
@@ -116,11 +104,31 @@ def run(work, place, tell=lambda row: None):
     "versions": versions(),
   }
   ticket = Ticket.capture(model, watch.masks, metadata=origin)
+  test_accuracy, best = _measured(work, model, watch, place)
   results = work.results(
-    model, watch.masks, watch.rows, test_accuracy=accuracy, schedule=watch.schedule
+    model,
+    watch.masks,
+    watch.rows,
+    test_accuracy=test_accuracy,
+    best=best,
+    schedule=watch.schedule,
   )
   place.finish(ticket, results)
   return results
+
+
+def _measured(work, model, watch, place):
+  """(test accuracy of the trained model, what its best evaluation gave); may leave it at the best."""
+  evaluate, best = work.evaluator(model, work.data.test), watch.best
+  _, at_end = at_best = evaluate()
+  if best is not watch.rows[-1]:
+    Ticket.load(place.best).apply(model)
+    at_best = evaluate()
+  return at_end, {
+    "best_step": best["step"],
+    "best_validation_accuracy": best["validation_accuracy"],
+    "best_test_accuracy": at_best[1],
+  }
 
 
 def _fit(work, model, callbacks, step):
@@ -132,106 +140,4 @@ def _fit(work, model, callbacks, step):
     steps_per_epoch=every,
     verbose=0,
     callbacks=callbacks,
-  )
-
-
-class Watch(tf_keras.callbacks.Callback):
-  """Evaluates, records and saves at the end of every epoch of `fit`, which is `eval_every` steps.
-
-  Attributes:
-    rows: dicts of `ROW`, the counts `kept`, and whether the training was `stopped` there.
-    masks: dict from site path to bool array, those in force at the last evaluation.
-    schedule: the one by which the masks change, None where they do not.
-  """
-
-  def __init__(self, work, place, model, values, rows, tell):
-    super().__init__()
-    self.rows, self.schedule = rows, None
-    self._work, self._place, self._tell = work, place, tell
-    self._values = values
-    self._validate = work.evaluator(model, work.data.validation)
-    self._dense = {path: np.ones(site.shape, bool) for path, site in work.sites(model).items()}
-    self.masks = self._dense
-    self._begun = 0.0
-    self._events = None
-
-  @property
-  def step(self):
-    """The step that the network stands at."""
-    return self.rows[-1]["step"] if self.rows else self._work.begin
-
-  @property
-  def stopped(self):
-    """Whether another callback has stopped the training."""
-    return bool(self.rows and self.rows[-1]["stopped"])
-
-  def on_train_begin(self, logs=None):
-    held = training.held_on(self.model)
-    if held is not None and held.changes is not None:
-      self.schedule = held.changes.schedule
-    if self._values is not None:
-      checkpoint.restore(self.model, self._values)
-    events = self._place.path / "events"
-    shutil.rmtree(events, ignore_errors=True)  # those of a killed run reach beyond its checkpoint
-    self._events = tf.summary.create_file_writer(str(events))
-    for row in self.rows:
-      self._write_events(row)
-
-  def on_epoch_begin(self, epoch, logs=None):
-    if draws_in_trace(self.model):
-      seed = np.random.SeedSequence([self._work.seeds["order"], self.step])
-      set_seed(int(seed.generate_state(1)[0]))
-      self.model.make_train_function(force=True)
-    self._begun = time.perf_counter()
-
-  def on_epoch_end(self, epoch, logs=None):
-    seconds = time.perf_counter() - self._begun
-    held = training.held_on(self.model)
-    self.masks = held.masks if held else self._dense
-    self.rows.append(self._row(logs or {}, seconds))
-    self._write_events(self.rows[-1])
-    if self.step < self._work.end:
-      checkpoint.save(self._place.checkpoint, self.model, self.rows)
-    sizes = {path: mask.size for path, mask in self.masks.items()}
-    self._place.write_tables(self.rows, sizes)
-    self._tell(self.rows[-1])
-
-  def on_train_end(self, logs=None):
-    self._events.close()
-
-  def _row(self, logs, seconds):
-    step = self.step + self.params["steps"]
-    loss, accuracy = self._validate()
-    if not np.isfinite(loss):
-      raise FloatingPointError(
-        f"The validation loss is {loss} at step {step}: the training diverged. Lower the learning "
-        "rate."
-      )
-    before = self.rows[-1]["train_seconds"] if self.rows else 0.0
-    return {
-      "step": step,
-      "loss": float(logs["loss"]),
-      "validation_loss": loss,
-      "validation_accuracy": accuracy,
-      "sparsity": _masks.sparsity(self.masks),
-      "replaced": float(logs.get("replaced", 0.0)),
-      "train_seconds": round(before + seconds, 3),
-      "steps_per_second": round(self.params["steps"] / seconds, 1),
-      "kept": {path: int(mask.sum()) for path, mask in self.masks.items()},
-      "stopped": bool(self.model.stop_training),
-    }
-
-  def _write_events(self, row):
-    with self._events.as_default(step=row["step"]):
-      for name in ROW[1:]:
-        tf.summary.scalar(name, row[name])
-      for path, kept in row["kept"].items():
-        tf.summary.scalar(f"kept/{path}", kept)
-    self._events.flush()
-
-
-def draws_in_trace(model):
-  """Whether random operations keep their state in the traced function: tf_keras's dropout does."""
-  return _sites.keras_of(model) is tf_keras and any(
-    hasattr(layer, "_random_generator") for layer in model._flatten_layers()
   )

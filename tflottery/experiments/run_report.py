@@ -53,11 +53,23 @@ def sentences(summary):
   """What came out, in words."""
   live, every = summary["live_parameters"], summary["parameters"]
   inference, training = summary["inference_flops_share"], summary["training_flops_share"]
+  removed = summary["channels_removed_share"]
   return [
     f"{100 * summary['test_accuracy']:.2f} % test accuracy with {live:,} of {every:,} parameters, "
-    f"{100 * summary['sparsity']:.4g} % of the prunable weights masked.",
-    f"An example takes {100 * inference:.3g} % of the dense network's FLOPs, its training "
-    f"{100 * training:.3g} %, where masked weights are skipped; here nothing is skipped.",
+    + (
+      f"{100 * removed:.4g} % of the ranked channels removed."
+      if removed
+      else f"{100 * summary['sparsity']:.4g} % of the prunable weights masked."
+    ),
+    f"At the evaluation of the highest validation accuracy, step {summary['best_step']:,}, it was "
+    f"{100 * summary['best_test_accuracy']:.2f} %.",
+    f"An example takes {100 * inference:.3g} % of the dense network's FLOPs, the whole training "
+    f"{100 * training:.3g} % of the dense training's"
+    + (
+      ": the network is smaller."
+      if removed
+      else ", where masked weights are skipped; here nothing is skipped."
+    ),
     f"{summary['steps']:,} steps in {summary['train_seconds']:,.1f} s, evaluations not counted: "
     f"{summary['steps_per_second']:,.0f} steps per second (median).",
   ]

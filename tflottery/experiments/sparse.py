@@ -1,16 +1,13 @@
-"""Sparse training: the settings of a run, and how each algorithm makes its network and callback."""
+"""Sparse training: the settings of a run, and the task that they make."""
 
 import dataclasses
-import math
 
-from tflottery import callbacks, durations, masks, training
-from tflottery import site as _sites
-from tflottery.algorithms import small_dense
-from tflottery.algorithms.prune import prune
+from tflottery import durations, step
+from tflottery.experiments import parents, starts, summary, task
 from tflottery.experiments import settings as _settings
-from tflottery.experiments import summary, task
 from tflottery.seeds import seeds_of
 
+ALGORITHMS = (*starts.STARTS, *parents.ALGORITHMS)
 DEFAULT = "configs/train.py"
 
 
@@ -18,7 +15,8 @@ DEFAULT = "configs/train.py"
 class Training(_settings.Settings):
   """What a run does; configs/train.py explains its names.
 
-  `algorithm_arguments` are the keyword arguments under the algorithm's name.
+  `algorithm_arguments` are the keyword arguments under the algorithm's name; of one that begins with
+  a trained network, those of its parts by their names.
   """
 
   algorithm: str
@@ -29,9 +27,11 @@ class Training(_settings.Settings):
 
   def check(self):
     super().check()
-    _settings.require_known("algorithm", self.algorithm, tuple(ALGORITHMS))
+    _settings.require_known("algorithm", self.algorithm, ALGORITHMS)
     _settings.require_int("seed", self.seed, 0)
     require_sparsity("sparsity", self.sparsity)
+    if self.algorithm in parents.ALGORITHMS:
+      parents.way_of(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +44,15 @@ class Task(task.Task):
     return seeds_of(self.settings.seed)
 
   def start(self):
-    """(compiled model, the algorithm's callback or None) at the beginning of training."""
-    width, callback = ALGORITHMS[self.settings.algorithm](self)
-    return self.model(self.seeds["initialisation"], width), callback
+    """(compiled model, list of the algorithm's callbacks) at the beginning of training."""
+    width, callbacks = starts.STARTS[self.settings.algorithm](self)
+    return self.model(self.seeds["initialisation"], width), callbacks
 
-  def results(self, model, masks, rows, *, test_accuracy, schedule):
+  def results(self, model, masks, rows, *, test_accuracy, best, schedule):
     """What came out of the run, as JSON values."""
-    return summary.summary(self, model, masks, rows, test_accuracy=test_accuracy, schedule=schedule)
+    return best | summary.summary(
+      self, model, masks, rows, test_accuracy=test_accuracy, schedule=schedule
+    )
 
   def arguments(self, *names):
     """Keyword arguments of the algorithm: its own, and of the common ones those that are named."""
@@ -73,6 +75,16 @@ class Task(task.Task):
     length = self.settings.epoch_steps(len(self.data.train))
     return durations.steps(value, length, argument=f"config.{self.settings.algorithm}.{name}")
 
+  @property
+  def dense_steps(self):
+    """Steps of the dense training that this one is compared with."""
+    return self.end
+
+  @property
+  def inherited_steps(self):
+    """Steps for which the dense network had been trained to give this training its weights."""
+    return 0
+
   def refuse(self, model):
     super().refuse(model)
     if self.end % self.settings.eval_every:
@@ -83,13 +95,17 @@ class Task(task.Task):
       )
     try:
       with task.named(self.settings, "algorithm", "sparsity", "allocation"):
-        _, callback = ALGORITHMS[self.settings.algorithm](self)
-        if callback is not None:
-          callback.set_model(model)  # finds out whether the sparsity can be allocated
-          training.held_on(model).release()
+        self.try_on(model)
     except TypeError as error:  # an argument that it does not take
       name, own = self.settings.algorithm, self.settings.algorithm_arguments
       raise ValueError(f"config.{name}={own!r}: {error}") from error
+
+  def try_on(self, model):
+    """Try whether the algorithm suits `model`, which stays as it is."""
+    _, callbacks = starts.STARTS[self.settings.algorithm](self)
+    for callback in callbacks:
+      callback.set_model(model)  # finds out whether the sparsity can be allocated
+      step.owner(step.innermost(model)).release()
 
 
 _END = 0.75  # of the training, as in Evci et al. 2020, arXiv:1911.11134
@@ -97,56 +113,6 @@ _END = 0.75  # of the training, as in Evci et al. 2020, arXiv:1911.11134
 
 def _divisor_below(number, most):
   return max(d for d in range(1, min(number, most) + 1) if number % d == 0)
-
-
-def _dense(work):
-  """Nothing is masked."""
-  del work
-  return 1.0, None
-
-
-def _small_dense(work):
-  """A narrower dense network with no more parameters than live in the sparse one."""
-  model = work.network()
-  size = sum(math.prod(site.shape) for site in work.sites(model).values())
-  every = sum(math.prod(variable.shape) for variable in _sites.weights(model).values())
-  live = every - size + masks.kept_count(size, work.settings.sparsity)
-  return small_dense.widest(work.network, live), None
-
-
-def _held(kind, *names):
-  """The callback `kind` holds masks; it takes the common arguments of these names."""
-  return lambda work: (1.0, kind(**work.arguments(*names)))
-
-
-def _pruned(criterion):
-  """Masks of the untrained network, scored on its first batches, are held."""
-
-  def start(work):
-    arguments = work.arguments(*_PRUNED)
-    steps = arguments.get("batches", 1)
-    data = work.batches(work.seeds["order"])(start=0, stop=steps)
-    return 1.0, callbacks.HoldMasks(lambda model: prune(model, criterion, data=data, **arguments))
-
-  return start
-
-
-_RANDOM = ("sparsity", "allocation", "seed", "only", "exclude")
-_PRUNED = ("sparsity", "only", "exclude")
-# Functions of the task that return (width of the network, callback or None).
-ALGORITHMS = {
-  "dense": _dense,
-  "small_dense": _small_dense,
-  "static": _held(callbacks.Static, *_RANDOM),
-  "set": _held(callbacks.SET, "end_step", *_RANDOM),
-  "rigl": _held(callbacks.RigL, "end_step", *_RANDOM),
-  "snfs": _held(callbacks.SNFS, "end_step", *_RANDOM),
-  "magnitude": _held(callbacks.Magnitude, "end_step", *_PRUNED),
-  "random": _held(callbacks.Random, "end_step", "seed", *_PRUNED),
-  "snip": _held(callbacks.SNIP, *_PRUNED),
-  "grasp": _pruned("grasp"),
-  "synflow": _pruned("synflow"),
-}
 
 
 def read(config):
@@ -161,11 +127,18 @@ def read(config):
 def settings_of(values):
   """The settings of a run from a dict of the config's values."""
   chosen = values.get("algorithm")
-  given = values.get(chosen, {})
-  values = values | {"algorithm_arguments": _settings.require_arguments(chosen, given, "algorithm")}
-  if chosen == "dense":
+  if chosen in parents.ALGORITHMS:
+    given = parents.arguments_of(chosen, values)
+    for name, own in given.items():
+      _settings.require_arguments(name, own, "algorithm")
+  else:
+    given = _settings.require_arguments(chosen, values.get(chosen, {}), "algorithm")
+  values = values | {"algorithm_arguments": given}
+  if chosen in starts.DENSE:
     values["sparsity"] = 0.0
-  return _settings.make(Training, values, default=DEFAULT, arguments=tuple(ALGORITHMS))
+  return _settings.make(
+    Training, values, default=DEFAULT, arguments=(*starts.STARTS, *parents.WAYS)
+  )
 
 
 def require_sparsity(name, value):
