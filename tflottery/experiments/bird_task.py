@@ -65,7 +65,7 @@ class Task(task.Task):
     self._refuse_without_scales(model)
     with task.named(self.settings, "model", "precision"):
       self._network(self.settings.precision)
-    model = self._uncompiled()
+    model = self.uncompiled()
     for share in self.settings.shares:
       with task.named(self.settings, "model", "shares", "scope"):
         slim(model, draw(model, share, **self.drawing))
@@ -113,19 +113,10 @@ class Task(task.Task):
   def ticket(self):
     """The slimmed network with the weights of its draw, not compiled."""
     path = self.workdir.snapshot(self.piece.seed, self.piece.drawn)
-    model, weights = self._uncompiled(), bird_snapshot.weights(path)
+    model, weights = self.uncompiled(), bird_snapshot.weights(path)
     for name, variable in _sites.weights(model).items():
       variable.assign(weights[name])
     return slim(model, bird_snapshot.masks(path, self.piece.share))
-
-  def _uncompiled(self):
-    # A copy of a compiled model is compiled too, and Keras can't copy a learning rate that drops.
-    self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
-    with self.strategy.scope():
-      model = self.network()
-      if not model.built:
-        model.build((None, *self.data.image_shape))
-    return model
 
 
 def _search(work):

@@ -88,18 +88,9 @@ class Pruned(sparse.Task):
 
   def pruned(self):
     """(the parent's network pruned, masks that it needs)."""
-    model = self._uncompiled()
+    model = self.uncompiled()
     self.parent.apply(model)
     return self._prune(model)
-
-  def _uncompiled(self):
-    # A slimmed model is compiled alike, and Keras can't copy an optimizer whose learning rate drops.
-    self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
-    with self.strategy.scope():
-      model = self.network()
-      if not model.built:
-        model(np.zeros((1, *self.data.image_shape), np.float32))
-    return model
 
   def _prune(self, model):
     """(`model` pruned, masks that it needs): smaller, or as it is."""

@@ -67,13 +67,17 @@ class Task:
     Args:
       width: what its hidden layers' units and filters are multiplied by.
     """
+    return self.compiled(self.uncompiled(seed, width))
+
+  def uncompiled(self, seed=0, width=1.0):
+    """The model before it is compiled, as `slim` takes it: Keras can't copy our learning rates."""
     self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
     set_seed(seed)
     with self.strategy.scope():
       model = self.network(width)
       if not model.built:
         model(np.zeros((1, *self.data.image_shape), np.float32))
-    return self.compiled(model)
+    return model
 
   def compiled(self, model, *, offset=0):
     """`model`, compiled with a fresh optimizer.
