@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from builders import Interrupt, two_replicas
 
 import tflottery as tfl
 from tflottery.site import weights
@@ -141,6 +142,30 @@ def test_a_fit_that_is_resumed_goes_on_from_the_draws_in_the_directory(k, tmp_pa
     np.load(tmp_path / "mask_distances.npy"), whole.distances[:, :5, :5]
   )
   assert (tmp_path / "mask_distances.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_restored_backup_goes_on_from_the_draws_in_the_directory(k, tmp_path):
+  script = ["last", "first", "first", "first"]
+
+  def callbacks():
+    bird = tfl.callbacks.EarlyBird(share=0.5, window=3, directory=tmp_path / "draws")
+    return bird, k.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+
+  bird, backup = callbacks()
+  with pytest.raises(RuntimeError, match="interrupted"):
+    fit(network(k), script, bird, backup, Interrupt(epoch=2))
+  bird, backup = callbacks()
+  history = fit(network(k), script, bird, backup)
+  assert history.epoch == [2, 3]
+  assert (bird.drawn, bird.labels) == ({0.5: 4}, [0, 1, 2, 3, 4])
+
+
+def test_two_replicas_draw_the_same_masks(k):
+  with two_replicas().scope():
+    model = network(k)
+  bird = tfl.callbacks.EarlyBird(share=0.5, window=2)
+  fit(model, ["first", "first"], bird)
+  assert masks(bird) == {"bn/gamma": KEPT["first"]}
 
 
 def test_a_second_fit_starts_over(k):

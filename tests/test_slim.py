@@ -170,6 +170,16 @@ def test_a_masked_scale_of_layer_normalisation_alone_removes_nothing(k):
   assert small["ln/gamma"][1] == small["ln/beta"][1] == 0
 
 
+def test_unit_normalisation_lets_dead_channels_go(k):
+  model = images(k, k.layers.Conv2D(3, 1, name="a"), k.layers.UnitNormalization(name="unit"))
+  small = structured.slim(model, {"a/kernel": KEEP})
+  weights = _sites.weights(model)
+  for path in ("a/kernel", "a/bias"):
+    weights[path].assign(np.where(KEEP, values(model)[path], 0))
+  assert values(small)["a/bias"].shape == (2,)
+  np.testing.assert_allclose(outputs(small), outputs(model), atol=1e-6)
+
+
 def test_models_within_models_become_smaller_too(k):
   inner = k.Sequential(
     [k.layers.Conv2D(3, 1, name="c"), k.layers.BatchNormalization(name="bn")], name="inner"
@@ -258,6 +268,21 @@ def train(model, steps=2):
   rng = np.random.default_rng(0)
   for _ in range(steps):
     model.train_on_batch(rng.normal(size=(8, 2)).astype("float32"), np.ones((8, 1), "float32"))
+
+
+@pytest.mark.slow
+def test_a_slim_model_is_exported(k, tmp_path):
+  inputs = k.Input((6,))
+  x = k.layers.Dense(64, "relu", name="a")(inputs)
+  x = k.layers.LayerNormalization(name="ln")(k.layers.Dense(64, name="b")(x))
+  model = k.Model(inputs, k.layers.Dense(3, name="c")(x))
+  small = structured.slim(
+    model, {path: np.arange(64) % 2 == 0 for path in ("a/kernel", "b/kernel")}
+  )
+  tfl.export.saved_model(small, tmp_path / "saved", format="dense", verbose=0)
+  rows = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+  loaded = tf.saved_model.load(str(tmp_path / "saved"))
+  np.testing.assert_allclose(loaded.serve(tf.constant(rows)), small(rows), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["SGD", "Nadam"])

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from builders import BATCH, arrays, compiled, two_replicas
 
 import tflottery as tfl
-from tests.builders import BATCH, arrays, compiled, two_replicas
 from tflottery import step
 
 
