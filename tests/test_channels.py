@@ -170,3 +170,20 @@ def test_a_model_without_batch_normalisation_is_refused(k):
   model = k.Sequential([k.Input((2,)), k.layers.Dense(2)])
   with pytest.raises(ValueError, match="has no batch normalisation with a scale"):
     draw(model, 0.5)
+
+
+def test_a_model_without_a_graph_can_be_ranked_channel_by_channel(k):
+  class Own(k.Model):
+    def __init__(self):
+      super().__init__()
+      self.bn = k.layers.BatchNormalization(name="bn")
+
+    def call(self, x):
+      return self.bn(x)
+
+  model = Own()
+  model(np.zeros((1, 4), np.float32))
+  model.bn.gamma.assign(np.float32([0.1, 0.4, 0.3, 0.2]))
+  with pytest.raises(ValueError, match=r"is a subclassed model .* Or give grouped=False"):
+    draw(model, 0.5)
+  assert lists(draw(model, 0.5, grouped=False)) == {"bn/gamma": [False, True, True, False]}

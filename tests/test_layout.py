@@ -165,5 +165,7 @@ def test_the_public_functions_have_examples():
   tflottery = importlib.import_module("tflottery")
   public = [getattr(tflottery, name) for name in ("find_ticket", "sites", "hold")]
   public += [tflottery.callbacks.HoldMasks, tflottery.Ticket.capture, tflottery.Ticket.callback]
+  public += [getattr(tflottery.structured, name) for name in tflottery.structured.__all__]
+  public += [tflottery.callbacks.EarlyBird, tflottery.callbacks.Slimming]
   for thing in public:
     assert any(test.examples for test in finder.find(thing)), thing

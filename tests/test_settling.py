@@ -36,6 +36,10 @@ def test_a_distance_of_exactly_the_threshold_is_alike():
   assert record("1111100000", "1111100000", "1111100011", threshold=0.1).drawn == {0.5: None}
 
 
+def test_before_any_draw_there_are_no_distances():
+  assert Record((0.3, 0.5), 3, 0.1).distances.shape == (2, 0, 0)
+
+
 def test_only_the_last_of_the_window_are_compared():
   assert record("0000011111", "1111100000", "1111100000", "1111100000").drawn == {0.5: 3}
 

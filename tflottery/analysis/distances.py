@@ -18,6 +18,8 @@ def distances(masks):
   [[0.0, 0.25], [0.25, 0.0]]
   """
   bits = np.asarray(masks, np.float32)
+  if not len(bits):
+    return np.zeros((0, 0), np.float32)
   same = bits @ bits.T + (1 - bits) @ (1 - bits).T
   return np.float32(1 - same / bits.shape[1])
 

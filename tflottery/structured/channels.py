@@ -126,7 +126,10 @@ class Ranking:
     """For each channel the number of its candidate, by first occurrence; -1 where it must stay."""
     if not grouped:
       return np.arange(self.size)
-    found = groups(model)
+    try:
+      found = groups(model)
+    except ValueError as error:
+      raise ValueError(f"{error} Or give grouped=False, which needs no graph.") from error
     classes = np.concatenate([found.classes(path) for path in self._sites])
     stays = np.isin(classes, list(found.fixed))
     if stays.all():
