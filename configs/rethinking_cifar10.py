@@ -6,7 +6,8 @@ hours on two cores; half of the channels of each way are removed, or half of the
 
     TFDS_DATA_DIR=... python -m tflottery.bin.compare --config=configs/rethinking_cifar10.py --workdir=DIR
 
-Departs: 30 epochs and not 160, batches of 128 and not 64; weight decay is Keras's, decoupled from the
+Departs: Scratch-B ends at twice the dense length, as on ImageNet, though half the filters would allow
+four times; 30 epochs and not 160, batches of 128 and not 64; weight decay is Keras's, decoupled from the
 momentum; a narrower network.
 """
 

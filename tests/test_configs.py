@@ -9,7 +9,17 @@ from runs import trained
 from searches import ROOT, config
 
 from tflottery import site
-from tflottery.experiments import grid, lottery, rethinking, settings, sparse, starts, task
+from tflottery.experiments import (
+  bird_settings,
+  bird_task,
+  grid,
+  lottery,
+  rethinking,
+  settings,
+  sparse,
+  starts,
+  task,
+)
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
@@ -110,3 +120,15 @@ def _untrained(work):
 
 def _last_cell(values):
   return list(grid.read(values).cells.values())[-1]
+
+
+@pytest.mark.parametrize("file", _marked(BIRDS))
+def test_an_early_bird_training_trains_one_step(file):
+  chosen = bird_settings.read(config(file))
+  _require(chosen.dataset)
+  work = dataclasses.replace(task.load(chosen, bird_task.Task), steps_per_execution=1)
+  model = work.model(seed=0)
+  before = model.get_weights()
+  model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
+  assert all(np.isfinite(value).all() for value in model.get_weights())
+  assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))

@@ -160,6 +160,29 @@ def test_a_restored_backup_goes_on_from_the_draws_in_the_directory(k, tmp_path):
   assert (bird.drawn, bird.labels) == ({0.5: 4}, [0, 1, 2, 3, 4])
 
 
+def test_epochs_that_are_done_again_are_drawn_again(k):
+  model, bird = network(k), tfl.callbacks.EarlyBird(share=0.5, window=2, stop=False)
+  fit(model, ["first", "last", "first", "first"], bird)
+  assert bird.drawn == {0.5: 4}
+  fit(model, ["first", "last", "last", "first"], bird, initial_epoch=2)
+  assert (bird.labels, bird.drawn) == ([0, 1, 2, 3, 4], {0.5: 3})
+  assert masks(bird) == {"bn/gamma": KEPT["last"]}
+
+
+def test_a_search_that_ends_without_a_ticket_warns(k):
+  with pytest.warns(UserWarning, match="No Early-Bird ticket was drawn at share 0.5"):
+    fit(network(k), ["first", "last"], tfl.callbacks.EarlyBird(share=0.5, window=2))
+
+
+def test_channels_that_slim_could_not_remove_are_refused_before_training(k):
+  layers = [k.layers.Dense(4), k.layers.BatchNormalization(name="bn")]
+  layers += [k.layers.Activation("sigmoid", name="gate"), k.layers.Dense(1)]
+  model = k.Sequential([k.Input((2,)), *layers])
+  model.compile("sgd", "mse")
+  with pytest.raises(ValueError, match=r"`gate` \(Activation\) makes of 0 something that is not 0"):
+    fit(model, ["first"], tfl.callbacks.EarlyBird())
+
+
 def test_two_replicas_draw_the_same_masks(k):
   with two_replicas().scope():
     model = network(k)

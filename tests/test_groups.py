@@ -184,3 +184,13 @@ def test_a_path_that_is_no_site_is_an_error_that_lists_the_sites(k):
   found = structured.groups(functional(k, k.layers.Conv2D(2, 1, name="a")))
   with pytest.raises(ValueError, match=r"path='a/bias' is no channel site. They are: a/kernel"):
     found.classes("a/bias")
+
+
+def test_a_layer_that_mixes_channels_a_little_fixes_them(k):
+  def normalised(x):
+    return tf.nn.local_response_normalization(x, 2, 2.0, 1e-4, 0.75)
+
+  layers = [k.layers.Conv2D(8, 1, name="a"), k.layers.Lambda(normalised, name="lrn")]
+  model = k.Sequential([k.Input((4, 4, 2)), *layers, k.layers.Conv2D(2, 1, name="b")])
+  found = structured.groups(model)
+  assert all("`lrn`" in found.fixed[one] for one in found.classes("a/kernel"))

@@ -72,26 +72,34 @@ def test_what_is_written_is_read_again_up_to_a_label(tmp_path):
   first = record("1100", "1010", "1010", "1010", uncounted=(0,))
   first.write(tmp_path)
   again = Record((0.5,), 3, 0.1)
-  settled = again.read(tmp_path, until=3)
+  again.read(tmp_path, size=4)
+  settled = again.keep(until=3)
   assert (again.labels, again.drawn) == ([0, 1, 2, 3], {0.5: 3})
   assert settled[0.5].tolist() == bits("1010").tolist()
   np.testing.assert_array_equal(np.load(tmp_path / "mask_distances.npy"), first.distances)
   earlier = Record((0.5,), 3, 0.1)
-  assert earlier.read(tmp_path, until=2) == {}
+  earlier.read(tmp_path, size=4)
+  assert earlier.keep(until=2) == {}
   assert (earlier.labels, earlier.drawn) == ([0, 1, 2], {0.5: None})
 
 
 def test_the_files_of_other_shares_are_refused(tmp_path):
   record("1100").write(tmp_path)
   with pytest.raises(ValueError, match=r"mask_draws.npz' .* Give another directory"):
-    Record((0.3,), 3, 0.1).read(tmp_path, until=3)
+    Record((0.3,), 3, 0.1).read(tmp_path, size=4)
+
+
+def test_the_files_of_another_model_are_refused(tmp_path):
+  record("1100").write(tmp_path)
+  with pytest.raises(ValueError, match="of another model, of 4 channels and not 6"):
+    Record((0.5,), 3, 0.1).read(tmp_path, size=6)
 
 
 def test_a_damaged_file_is_refused(tmp_path):
   record("1100").write(tmp_path)
   (tmp_path / "mask_draws.npz").write_bytes(b"PK\x03\x04 and no more")
   with pytest.raises(ValueError, match=r"mask_draws.npz' .* Give another directory"):
-    Record((0.5,), 3, 0.1).read(tmp_path, until=3)
+    Record((0.5,), 3, 0.1).read(tmp_path, size=4)
 
 
 def test_the_heat_map_shows_the_matrix_and_marks_the_ticket():

@@ -1,6 +1,7 @@
 """slim: a smaller model with the surviving weights, compiled alike; refusals leave the model alone."""
 
 import graphs
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -409,6 +410,51 @@ def test_a_mirrored_model_gives_a_mirrored_one(k):
   small = structured.slim(model, {"a/kernel": KEEP})
   small.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)
   assert values(small)["a/kernel"].shape == (2, 2)
+
+
+def test_a_model_within_that_is_called_with_names_gets_what_they_name():
+  k = keras  # tf_keras goes by order
+  one, two = k.Input((2,), name="zz"), k.Input((2,), name="aa")
+  ones, twos = k.layers.Dense(4, name="d1")(one), k.layers.Dense(4, name="d2")(two)
+  inner = k.Model([one, two], k.layers.Dense(3, name="d3")(k.layers.Concatenate()([ones, twos])))
+  a, b = k.Input((2,), name="a"), k.Input((2,), name="b")
+  left, right = k.layers.Dense(2, name="left")(a), k.layers.Dense(2, name="right")(b)
+  model = k.Model([a, b], inner({"zz": left, "aa": right}))
+  graphs.randomise(model, 0)
+  masks = {"left/kernel": np.array([True, False]), "right/kernel": np.array([False, True])}
+  small = structured.slim(model, masks)
+  for path, mask in masks.items():
+    for name in ("kernel", "bias"):
+      variable = _sites.weights(model)[path.replace("kernel", name)]
+      variable.assign(np.where(mask, variable.numpy(), 0))
+  rows = np.random.default_rng(0).normal(size=(2, 5, 2)).astype(np.float32)
+  np.testing.assert_allclose(small(list(rows)), model(list(rows)), atol=1e-5)
+
+
+def test_a_schedule_without_a_config_comes_along(k):
+  class Own(k.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+      return 0.5
+
+  model, schedule = dense(k), Own()
+  model.compile(k.optimizers.SGD(schedule), "mse")
+  small = structured.slim(model, {"a/kernel": KEEP})
+  assert small.optimizer._learning_rate is schedule
+  assert model.optimizer._learning_rate is schedule
+
+
+def test_a_metric_that_can_not_be_made_again_is_named(k):
+  class Own(k.metrics.Mean):
+    def __init__(self, needed, name="own"):
+      super().__init__(name=name)
+
+    def get_config(self):
+      return {}
+
+  model = dense(k)
+  model.compile("sgd", "mse", metrics=[Own(1)])
+  with pytest.raises(ValueError, match="Own `own` can't be made again from its config"):
+    structured.slim(model, {"a/kernel": KEEP})
 
 
 def test_masks_of_another_model_are_refused_with_every_mismatch(k):

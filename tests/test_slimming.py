@@ -97,6 +97,24 @@ def test_an_evaluation_leaves_nothing_behind(k):
   assert step.owner(model.optimizer) is None
 
 
+def test_a_fit_that_another_callback_refuses_leaves_the_training_alone(k):
+  model, x = scaled(k), np.ones((4, 3), np.float32)
+  with pytest.raises(ValueError, match="only='nothing'"):
+    bird = tfl.callbacks.EarlyBird(0.5, only="nothing")
+    model.fit(x, x, verbose=0, callbacks=[tfl.callbacks.Slimming(0.1), bird])
+  model.fit(x, x, verbose=0)
+  np.testing.assert_array_equal(gamma(model), [1.0, -1.0, 0.0])
+
+
+def test_scales_that_are_all_frozen_are_refused(k):
+  model = scaled(k)
+  model.get_layer("bn").trainable = False
+  model.compile("sgd", "mse")
+  x = np.ones((4, 3), np.float32)
+  with pytest.raises(ValueError, match="every scale is frozen"):
+    model.fit(x, x, verbose=0, callbacks=[tfl.callbacks.Slimming(0.1)])
+
+
 def test_validation_in_between_does_not_end_it(k):
   model, x = scaled(k), np.ones((4, 3), np.float32)
   model.fit(

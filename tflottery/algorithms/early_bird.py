@@ -4,6 +4,7 @@ You et al., Drawing Early-Bird Tickets, ICLR 2020, arXiv:1909.11957, algorithm 1
 """
 
 import pathlib
+import warnings
 
 import numpy as np
 import tf_keras
@@ -47,11 +48,13 @@ class EarlyBird(tf_keras.callbacks.Callback):
 
   Attributes:
     masks: dict from share to the ticket's channel masks, for the shares whose ticket is drawn.
-    weights: dict from share to all weights of the network at that draw, dict from path to array.
+    weights: dict from share to all weights of the network at that draw, dict from path to array;
+      a process that goes on after the draw has none.
 
   Raises:
     ValueError: an argument is out of range; when `fit` starts, if the model has no batch
-      normalisation, or so few channels would be kept that a layer would lose its last.
+      normalisation, so few channels would be kept that a layer would lose its last, or `slim` could
+      not remove the others. When it ends without a ticket that it was to stop at, it warns.
 
   Departs: the mask after an epoch is that of the start of the next one; `grouped`, and exact counts,
   as `tflottery.structured.draw` says.
@@ -117,7 +120,7 @@ class EarlyBird(tf_keras.callbacks.Callback):
     self._began = False
     self._ranking = Ranking(model, **self._how)
     for share in self.shares:
-      self._ranking.draw(share)  # finds out whether so few channels can be kept
+      self._ranking.check(share)
 
   def on_epoch_begin(self, epoch, logs=None):
     if not self._began:
@@ -140,6 +143,14 @@ class EarlyBird(tf_keras.callbacks.Callback):
 
   def on_train_end(self, logs=None):
     self._began = False
+    missing = [share for share, label in self.drawn.items() if label is None]
+    if missing and self.stop:
+      warnings.warn(
+        f"No Early-Bird ticket was drawn at share {', '.join(map(str, missing))}: the newest mask never "
+        f"lay within {self.threshold} of the {self.window - 1} before it. Train longer, draw the scales "
+        "to 0 with Slimming, or give a higher threshold.",
+        stacklevel=2,
+      )
     if self._directory is not None and self.labels:
       self._record.write_figures(self._directory, unit="Step" if self.every else "Epoch")
 
@@ -156,10 +167,12 @@ class EarlyBird(tf_keras.callbacks.Callback):
       self._epoch_start = epoch * self.params["steps"]
     self._steps = self._epoch_start
     label = self._steps if self.every else epoch
-    if epoch and self._directory is not None:
-      self._start_over()
-      settled = self._record.read(self._directory, until=label)
+    if epoch:
+      if self._directory is not None:
+        self._record.read(self._directory, size=self._ranking.size)
+      settled = self._record.keep(until=label)
       self.masks = {share: self._ranking.split(mask) for share, mask in settled.items()}
+      self.weights = {share: own for share, own in self.weights.items() if share in settled}
     is_due = not self.every or label % self.every == 0
     if not self.labels or (is_due and label not in self.labels):
       self._draw(label)

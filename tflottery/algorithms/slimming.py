@@ -20,15 +20,16 @@ class Slimming(tf_keras.callbacks.Callback):
   scale that is 0 is 0. Scales begin at 0.5 in the paper: `tflottery.structured.set_scales(model)`.
 
   Works in the `fit` of Keras 3 and of tf_keras, for every `steps_per_execution`, `jit_compile`, and
-  under `tf.distribute`. When training ends, the optimizer's step is its own again. One callback of a
-  `fit` can change the step: this one, or one that holds masks.
+  under `tf.distribute`. When training ends, the optimizer's step is its own again; after a `fit` that
+  was interrupted, when it is compiled anew or the next `fit` with this callback ends. One callback of
+  a `fit` can change the step: this one, or one that holds masks.
 
   Args:
     strength: the s of the paper, above 0: 1e-4 there for VGG, 1e-5 for ResNet-164 and DenseNet-40.
 
   Raises:
-    ValueError: when `fit` starts, if the model has no batch normalisation with a scale, or another
-      callback changes the step.
+    ValueError: when `fit` starts, if the model has no batch normalisation with a scale that trains,
+      or another callback changes the step.
 
   >>> import keras, numpy as np
   >>> layer = keras.layers.BatchNormalization()
@@ -56,10 +57,14 @@ class Slimming(tf_keras.callbacks.Callback):
     self._take_over(step.owner(self._optimizer))
     with model.distribute_strategy.scope():
       self._optimizer.build(model.trainable_variables)
-    keys = {self._optimizer._var_key(scale) for scale in found.values() if scale.trainable}
+    trained = {id(variable) for variable in model.trainable_variables}
+    scales = [scale for scale in found.values() if id(scale) in trained]
+    keys = {self._optimizer._var_key(scale) for scale in scales}
+    if not keys:
+      raise ValueError(f"model {model.name!r}: every scale is frozen. Make one trainable.")
 
     def gradient(value, variable):
-      if value is None or self._optimizer._var_key(variable) not in keys:
+      if not self._trains or value is None or self._optimizer._var_key(variable) not in keys:
         return value
       sign = tf.sign(tf.cast(tf.convert_to_tensor(variable), value.dtype))
       return value + self.strength * sign
@@ -85,9 +90,7 @@ class Slimming(tf_keras.callbacks.Callback):
         f"Masks are held on model {self.model.name!r}, and only one thing can change its optimizer's "
         "step. Release them before it is trained with Slimming."
       )
-    if (
-      owner is not None
-    ):  # of a fit that was interrupted, or of another callback, which will say so
+    if owner is not None:  # of an interrupted fit, or of another callback, which will say so
       owner.release()
 
   def release(self):

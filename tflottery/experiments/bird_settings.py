@@ -68,7 +68,7 @@ class EarlyBird(_settings.Settings):
       raise ValueError("config.shares=() must name at least one share of the channels, as (0.5,).")
     for share in self.shares:
       arguments.share("config.shares", share)
-    arguments.share("config.threshold", self.threshold)
+    arguments.share("config.threshold", self.threshold, zero=True)
     for duration in self.draw_at:
       _settings.require_duration("draw_at", duration)
     if self.search_limit is not None:

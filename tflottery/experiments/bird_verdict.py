@@ -42,7 +42,8 @@ def mean(rows, column):
 
 
 def _ticket(rows, groups, search):
-  dense = groups.get(("dense", None, None))
+  seeds = {row["seed"] for row in rows}  # a search may have found no ticket with the others
+  dense = [row for row in groups.get(("dense", None, None), []) if row["seed"] in seeds]
   epochs = search["end"] / search["epoch_steps"]
   text = (
     f"The ticket without {100 * rows[0]['share']:.4g} % of the channels, drawn at epoch "

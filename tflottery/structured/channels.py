@@ -54,8 +54,8 @@ def draw(model, share, *, scores="scale", scope="global", grouped=True, only=Non
     A dict from site path (`bn1/gamma` or `conv1/kernel`) to a bool array, a channel each.
 
   Raises:
-    ValueError: an argument is out of range, the model has no such sites, or so few channels would
-      be kept that a layer would lose its last.
+    ValueError: an argument is out of range, the model has no such sites, so few channels would be
+      kept that a layer would lose its last, or (grouped) `slim` could not remove what is left out.
 
   >>> import keras
   >>> layers = [keras.layers.Dense(4, name="fc"), keras.layers.BatchNormalization(name="bn")]
@@ -65,7 +65,7 @@ def draw(model, share, *, scores="scale", scope="global", grouped=True, only=Non
   [False, True, True, False]
   """
   ranking = Ranking(model, scores=scores, scope=scope, grouped=grouped, only=only, least=least)
-  return ranking.draw(share)
+  return ranking.check(share)
 
 
 class Ranking:
@@ -80,7 +80,7 @@ class Ranking:
       if value not in known:
         raise ValueError(f"{name}={value!r} is unknown. Choose one of {', '.join(known)}.")
     self._least = arguments.whole("least", least, least=0)
-    self._scope, self._scores = scope, _SCORES[scores]
+    self._scope, self._scores, self._groups = scope, _SCORES[scores], None
     self._sites = SITES[scores](model, only=only)
     lengths = {path: len(own) for path, own in self.scores().items()}
     self.size = sum(lengths.values())
@@ -99,6 +99,13 @@ class Ranking:
     """Whether all scores are equal, so that they rank nothing: as scales are before any training."""
     scores = np.concatenate(list(self.scores().values()))
     return bool((scores == scores[0]).all())
+
+  def check(self, share):
+    """The masks of `draw`, after a look at whether `slim` can remove what they leave out."""
+    masks = self.draw(share)
+    if self._groups is not None and self._least:
+      self._groups.check(masks)
+    return masks
 
   def draw(self, share):
     """Masks at the model's present weights."""
@@ -127,7 +134,7 @@ class Ranking:
     if not grouped:
       return np.arange(self.size)
     try:
-      found = groups(model)
+      self._groups = found = groups(model)
     except ValueError as error:
       raise ValueError(f"{error} Or give grouped=False, which needs no graph.") from error
     classes = np.concatenate([found.classes(path) for path in self._sites])
@@ -194,7 +201,8 @@ def scales(model, *, only=None):
   if not found:
     raise ValueError(
       f"model {model.name!r} has no batch normalisation with a scale, which is what scores its "
-      "channels. Give scores='norm', or put BatchNormalization after its layers."
+      "channels. Put BatchNormalization after its layers, or rank filters: "
+      "tfl.structured.draw(model, share, scores='norm')."
     )
   return _only(found, only)
 

@@ -59,7 +59,9 @@ def _by_channel(call, reads, graph):
   """The rule of a layer with parameters for each channel, None for others."""
   layer = call.layer
   rank = len(graph.tensors[call.inputs[0]].shape)
-  if kinds.is_a(layer, "BatchNormalization") and _axes(layer.axis, rank) == [rank - 1]:
+  names = ("gamma", "beta", "moving_mean", "moving_variance")  # renorm has more
+  is_batch = kinds.is_a(layer, "BatchNormalization") and kinds.owns_only(layer, *names)
+  if is_batch and _axes(layer.axis, rank) == [rank - 1]:
     mean, variance = layer.moving_mean, layer.moving_variance
     if layer.gamma is not None:
       return scales.Scale(

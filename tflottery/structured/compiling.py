@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from tflottery import learning_rates, step
 from tflottery import site as _sites
-from tflottery import step
 
 
 def compile_alike(new, old, *, twins, sliced):
@@ -40,27 +40,50 @@ def compile_alike(new, old, *, twins, sliced):
   places = own.get("_trainable_variables_indices") or own.get("_index_dict") or {}
   if places:
     keyed = {source._var_key(before): (before, after) for before, after in twins}
+    if places.keys() - keyed.keys():
+      return  # it was built for more than this model
     built = [keyed[key] for key in sorted(places, key=places.get)]
     _carry_over(old.optimizer, new.optimizer, built, sliced)
 
 
 def _fresh_metric(metric):
-  is_metric = isinstance(metric, (keras.metrics.Metric, tf_keras.metrics.Metric))
-  return type(metric).from_config(metric.get_config()) if is_metric else metric
+  if not isinstance(metric, (keras.metrics.Metric, tf_keras.metrics.Metric)):
+    return metric
+  return _again(metric, lambda: type(metric).from_config(metric.get_config()))
+
+
+def _again(thing, make):
+  """What `make` makes; ValueError with the name of the metric or optimizer that it can't make."""
+  try:
+    return make()
+  except Exception as error:
+    raise ValueError(
+      f"{type(thing).__name__} `{thing.name}` can't be made again from its config: {error} Give it "
+      "get_config and from_config, or slim the model before it is compiled."
+    ) from error
 
 
 def _fresh(optimizer):
   """A new optimizer of the same settings, with the same learning rate schedule."""
-  config = optimizer.get_config()
+  config = _config(optimizer)
   inner = getattr(optimizer, "inner_optimizer", None)
   if inner is not None:
     names = inspect.signature(type(optimizer).__init__).parameters
     known = {n: v for n, v in config.items() if n in names and n != "inner_optimizer"}
     return type(optimizer)(_fresh(inner), **known)
+  return _again(optimizer, lambda: type(optimizer).from_config(config))
+
+
+def _config(optimizer):
+  """Without the schedule's own: it is shared, and need not have one."""
   schedule = getattr(optimizer, "_learning_rate", None)
-  if isinstance(config.get("learning_rate"), dict) and schedule is not None:
-    config["learning_rate"] = schedule
-  return type(optimizer).from_config(config)
+  if not learning_rates.is_schedule(schedule):
+    return optimizer.get_config()
+  object.__setattr__(optimizer, "_learning_rate", 0.0)
+  try:
+    return optimizer.get_config() | {"learning_rate": schedule}
+  finally:
+    object.__setattr__(optimizer, "_learning_rate", schedule)
 
 
 def _carry_over(source, target, twins, sliced):

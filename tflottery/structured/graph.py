@@ -99,6 +99,9 @@ class _Builder:
       inner = nodes.network(layer)
       if inner is not None:
         self.models.append((layer, "/".join(path)))
+        names = [nodes.layer_of(t).name for t in inner.inputs]
+        if args and isinstance(args[0], dict) and names and all(n in args[0] for n in names):
+          inputs = tuple(self.numbers[id(args[0][n])] for n in names)  # Keras goes by name here
         self.numbers.update(zip((id(t) for t in inner.inputs), inputs, strict=True))
         self.unfold(layer, path)
         numbers = [self.numbers[id(t)] for t in inner.outputs]
@@ -127,7 +130,7 @@ def _refuse_other_models(model):
       "tensorflow_model_optimization.sparsity.keras.strip_pruning(model)."
     )
   if nodes.network(model) is None:
-    if isinstance(model, (keras.Sequential, tf_keras.Sequential)):
+    if isinstance(model, (keras.Sequential, tf_keras.Sequential)) and not model.built:
       raise ValueError(
         f"model {model.name!r} is not built. Give it an Input, or call it once on a batch, before "
         "its channels are removed."

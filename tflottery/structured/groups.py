@@ -66,6 +66,14 @@ class Groups:
   def __len__(self):
     return len(self._groups)
 
+  def check(self, masks):
+    """Refuse masks that `slim` refuses.
+
+    Raises:
+      ValueError: as `slim`.
+    """
+    _masks.fate(self._flow, masks)
+
   def classes(self, path):
     """The class of every channel of a site: int array [C]; equal ones live or die together.
 

@@ -52,7 +52,8 @@ def _refuse_what_stays(flow, masks, fate):
       if reason is not None:
         raise ValueError(
           f"channel {channel} of {path} is masked, but can't be removed: {reason}. Leave the site out "
-          "of the masks; print(tfl.structured.groups(model)) shows what is fixed."
+          "of the masks (and of what is ranked, with only=); print(tfl.structured.groups(model)) shows "
+          "channels that are fixed whatever the masks."
         )
 
 

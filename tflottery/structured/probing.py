@@ -9,6 +9,7 @@ import tensorflow as tf
 from tflottery.structured import copies
 
 _CHANNELS = 4
+_SIZES = (1, 300)  # what mixes channels a little shows in large numbers
 _FREE = 8  # for axes whose length the model leaves open
 
 
@@ -70,12 +71,14 @@ def _behaviour(function, shapes, dtype):
 
   # Any error means that the layer can't do without the number of channels that it was built for.
   try:
-    whole = result(arrays)
-    some = [3, 1]  # fewer, and in another order
-    part = result({k: a if a.shape[-1] == 1 else a[..., some] for k, a in arrays.items()})
-    is_apart = whole.shape[-1] == _CHANNELS and part.shape == (*whole.shape[:-1], len(some))
-    if not is_apart or not np.allclose(whole[..., some], part, 1e-3, 1e-5, equal_nan=True):
-      return None
+    for size in _SIZES:
+      sized = {key: size * array for key, array in arrays.items()}
+      whole = result(sized)
+      some = [3, 1]  # fewer, and in another order
+      part = result({k: a if a.shape[-1] == 1 else a[..., some] for k, a in sized.items()})
+      is_apart = whole.shape[-1] == _CHANNELS and part.shape == (*whole.shape[:-1], len(some))
+      if not is_apart or not np.allclose(whole[..., some], part, 1e-3, 1e-5, equal_nan=True):
+        return None
     return Behaviour(without(arrays), tuple(without([key]) for key in arrays))
   except Exception:
     return None

@@ -32,9 +32,12 @@ class Record:
 
   def __init__(self, shares, window, threshold):
     self.shares, self._window, self._threshold = tuple(shares), window, threshold
+    self._clear()
+
+  def _clear(self):
     self.labels, self._counted = [], []
-    self._masks = {share: [] for share in shares}
-    self.drawn = dict.fromkeys(shares)
+    self._masks = {share: [] for share in self.shares}
+    self.drawn = dict.fromkeys(self.shares)
 
   @property
   def is_complete(self):
@@ -89,30 +92,46 @@ class Record:
       name = "mask_distances.png" if len(self.shares) == 1 else f"mask_distances_{share:g}.png"
       files.write(directory / name, _bytes(figure.savefig, format="png"))
 
-  def read(self, directory, *, until):
-    """Go on from the draws up to the label `until` that were written there, if there are any.
+  def read(self, directory, *, size):
+    """Go on from the draws that were written there, if there are any.
 
-    Returns:
-      Dict from each share that has settled to its mask.
+    Args:
+      size: channels of the model.
 
     Raises:
-      ValueError: what is there is damaged, or of other shares.
+      ValueError: what is there is damaged, or of other shares or another model.
     """
-    if not (directory / _DRAWS).exists():
-      return {}
-    labels, counted, masks = self._read(directory / _DRAWS)
+    path = directory / _DRAWS
+    if path.exists():
+      masks, self.labels, self._counted = self._read(path)
+      wrong = {every.shape[1] for every in masks.values()} - {size}
+      if wrong:
+        raise ValueError(
+          f"{str(path)!r} holds the draws of another model, of {wrong.pop()} channels and not {size}. "
+          "Give another directory."
+        )
+      self._masks = {share: list(every) for share, every in masks.items()}
+
+  def keep(self, until):
+    """Forget the draws after the label `until`.
+
+    Returns:
+      Dict from each share that had settled by then to its mask.
+    """
+    before = zip(self.labels, self._counted, zip(*self._masks.values(), strict=True), strict=True)
+    before = [draw for draw in before if draw[0] <= until]
+    self._clear()
     settled = {}
-    for i, label in enumerate(labels):
-      if label <= until:
-        own = {share: every[i] for share, every in masks.items()}
-        settled |= {share: own[share] for share in self.add(label, own, counted=counted[i])}
+    for label, counted, masks in before:
+      own = dict(zip(self.shares, masks, strict=True))
+      settled |= {share: own[share] for share in self.add(label, own, counted=counted)}
     return settled
 
   def _read(self, path):
     try:
       with np.load(path) as file:
         masks = {share: file[f"masks/{share}"] for share in self.shares}
-        return file["labels"].tolist(), file["counted"].tolist(), masks
+        return masks, file["labels"].tolist(), file["counted"].tolist()
     except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
       raise ValueError(
         f"{str(path)!r} is damaged, or holds the draws of other shares ({error}). Give another "
