@@ -36,7 +36,7 @@ def distances_figure(matrix, labels, *, unit="Epoch", drawn=None):
   axes = new_axes(legend_lines=0)
   axes.grid(False)
   image = axes.imshow(matrix, cmap="viridis", vmin=0, origin="lower", interpolation="nearest")
-  every = max(1, -(-len(labels) // 10))
+  every = max(1, -(-len(labels) // 6))  # more labels of steps would run together
   ticks = range(0, len(labels), every)
   axes.set_xticks(ticks, [f"{labels[i]:,}" for i in ticks])
   axes.set_yticks(ticks, [f"{labels[i]:,}" for i in ticks])
