@@ -36,12 +36,13 @@ def half(model):
   return {path: np.isin(found.classes(path), list(stays)) for path in found.sites}
 
 
-def arms(k, name, width):
+def arms(k, name, width, steps):
   """Dict from arm to compiled model."""
   model = models.build(name, k=k, input_shape=(32, 32, 3), classes=10, width=width)
   loss = k.losses.SparseCategoricalCrossentropy(from_logits=True)
   # Explicit, because "auto" means XLA to Keras 3 and not to tf_keras.
-  model.compile(k.optimizers.SGD(0.05, momentum=0.9), loss, jit_compile=False)
+  optimizer = k.optimizers.SGD(0.05, momentum=0.9)
+  model.compile(optimizer, loss, jit_compile=False, steps_per_execution=steps)
   return {
     "dense": model,
     "dense again": structured.slim(model, {}),
@@ -81,7 +82,7 @@ def main():
       found = {
         (arm, i): model
         for i in range(args.instances)
-        for arm, model in arms(k, name, float(width)).items()
+        for arm, model in arms(k, name, float(width), args.steps).items()
       }
       measured = measure(found, rounds=args.rounds, steps=args.steps)
       for arm, value in measured.items():

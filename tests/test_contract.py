@@ -21,7 +21,7 @@ SETTINGS = {
 
 
 # The others share the code of these, or have tests of their own; `pytest -m ""` runs them too.
-FAST = {"rigl", "magnitude", "snip"}
+FAST = {"rigl"}
 
 
 @pytest.fixture(

@@ -232,6 +232,7 @@ def test_without_a_ticket_it_says_so_and_trains_no_small_network(tmp_path, capsy
   assert "Finished already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_at_low_precision_the_search_ends_at_the_draw_and_dense_is_a_training_of_its_own(tmp_path):
   work = birds.task_of(tmp_path, precision="int8", threshold=0.9, controls=("dense",))
   assert birds.trained(work)

@@ -397,6 +397,7 @@ def _killed_and_gone_on(args, workdir, expected, *, kills, seed):
   assert outcome(workdir) == expected, f"not the same after kills drawn from {seed}"
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_tickets_and_rows(finished, tmp_path):
   seed = random.randrange(10**6)
   expected = outcome(finished[0])
