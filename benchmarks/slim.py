@@ -1,12 +1,12 @@
 """What half the channels cost: milliseconds per training step, and ratios to the dense network.
 
-    python benchmarks/slim.py [--rounds=9] [--steps=2] [--instances=3] [--networks=vgg_16:0.25,resnet_20:1] [--kerases=keras]
+    python benchmarks/slim.py [--rounds=9] [--steps=12] [--instances=3] [--networks=vgg_16:0.25,resnet_20:1] [--kerases=keras]
 
 `slim` has half the channels of every group of `tfl.structured.groups`, cut from the dense network.
 `dense again` is a copy of the dense one, made by `slim` without masks: its ratio is what noise does.
 
 Networks are name:width of `tflottery.experiments.models`, on random 32x32 images in batches of 128,
-trained by `fit` with SGD and momentum. All arms are in one process, in a new random order in every
+trained by `fit` with SGD and momentum, `--steps` steps in one execution. All arms are in one process, in a new random order in every
 round. Two models of equal code can differ in speed for good, by where their buffers happen to lie, so
 every arm has several instances; the figure is the median over rounds and instances.
 """
@@ -69,7 +69,7 @@ def measure(found, *, rounds, steps):
 def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("--rounds", type=int, default=9)
-  parser.add_argument("--steps", type=int, default=2)
+  parser.add_argument("--steps", type=int, default=12)
   parser.add_argument("--instances", type=int, default=3)
   parser.add_argument("--networks", default="vgg_16:0.25,resnet_20:1")
   parser.add_argument("--kerases", default=",".join(KERASES))
