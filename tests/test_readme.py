@@ -8,22 +8,24 @@ import sys
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_example_runs_and_prints_its_ticket(tmp_path):
-  example = re.search(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
+def _pasted(name, directory):
+  """The process in which the example of this name ran to its end."""
+  example = re.search(rf"<!-- {name} -->\n```python\n(.*?)```", README, re.DOTALL)[1]
   done = subprocess.run(
-    [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+    [sys.executable, "-c", example], cwd=directory, capture_output=True, text=True, check=False
   )
   assert done.returncode == 0, done.stderr
+  return done
+
+
+def test_the_example_runs_and_prints_its_ticket(tmp_path):
+  done = _pasted("example", tmp_path)
   assert "level 5: " in done.stdout and "Ticket(level=5, " in done.stdout
   assert (tmp_path / "digits.ticket").exists()
 
 
 def test_the_example_of_sparse_training_runs(tmp_path):
-  example = re.search(r"<!-- sparse example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
-  done = subprocess.run(
-    [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
-  )
-  assert done.returncode == 0, done.stderr
+  done = _pasted("sparse example", tmp_path)
   accuracy, sparsity = re.search(r"([01]\.\d+) at (0\.\d+) sparsity", done.stdout).groups()
   assert float(accuracy) > 0.9 and sparsity == "0.950"
   assert "serving/digits/1: compact, float32 values: " in done.stdout
@@ -31,11 +33,7 @@ def test_the_example_of_sparse_training_runs(tmp_path):
 
 
 def test_the_example_of_slimming_runs(tmp_path):
-  example = re.search(r"<!-- slim example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
-  done = subprocess.run(
-    [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
-  )
-  assert done.returncode == 0, done.stderr
+  done = _pasted("slim example", tmp_path)
   assert "16 of 32 channels (" in done.stdout and "32 of 64 channels (" in done.stdout
   assert "5,274 of 19,754 parameters" in done.stdout
 

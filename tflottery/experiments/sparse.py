@@ -142,6 +142,7 @@ def settings_of(values):
 
 
 def require_sparsity(name, value):
+  """Refuse, by the setting's name, what is no share in [0, 1)."""
   number = isinstance(value, (int, float)) and not isinstance(value, bool)
   if not number or not 0 <= value < 1:
     raise ValueError(f"config.{name}={value!r} is out of range: at least 0, below 1.")

@@ -208,7 +208,7 @@ def scales(model, *, only=None):
 
 
 def filters(model, *, only=None):
-  """The kernels of convolutions, or those that `only` matches: dict from path to variable.
+  """The kernels of convolutions, or those that `only` matches: dict from path to `Site`.
 
   Raises:
     ValueError: there are none, or none that `only` matches.

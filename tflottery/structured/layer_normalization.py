@@ -5,8 +5,22 @@ import tensorflow as tf
 import tf_keras
 
 
+class _OfSize:
+  """What both Kerases' classes add to their own LayerNormalization."""
+
+  def __init__(self, size, **kwargs):
+    super().__init__(**kwargs)
+    self.size = size
+
+  def call(self, inputs):
+    return _normalised(self, inputs)
+
+  def get_config(self):
+    return {**super().get_config(), "size": self.size}
+
+
 @keras.saving.register_keras_serializable(package="tflottery")
-class SlimLayerNormalization(keras.layers.LayerNormalization):
+class SlimLayerNormalization(_OfSize, keras.layers.LayerNormalization):
   """Keras 3's LayerNormalization over the last axis, after channels that were 0 have been removed.
 
   Args:
@@ -19,30 +33,10 @@ class SlimLayerNormalization(keras.layers.LayerNormalization):
   array([[1., 1.]], dtype=float32)
   """
 
-  def __init__(self, size, **kwargs):
-    super().__init__(**kwargs)
-    self.size = size
-
-  def call(self, inputs):
-    return _normalised(self, inputs)
-
-  def get_config(self):
-    return {**super().get_config(), "size": self.size}
-
 
 @tf_keras.saving.register_keras_serializable(package="tflottery", name="SlimLayerNormalization")
-class _SlimLayerNormalization(tf_keras.layers.LayerNormalization):
+class _SlimLayerNormalization(_OfSize, tf_keras.layers.LayerNormalization):
   """The same for tf_keras."""
-
-  def __init__(self, size, **kwargs):
-    super().__init__(**kwargs)
-    self.size = size
-
-  def call(self, inputs):
-    return _normalised(self, inputs)
-
-  def get_config(self):
-    return {**super().get_config(), "size": self.size}
 
 
 SLIM = (SlimLayerNormalization, _SlimLayerNormalization)
