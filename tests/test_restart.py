@@ -31,7 +31,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [pytest.param("adam", marks=pytest.mark.slow), "momentum", "ema"])
 def test_the_second_ticket_trains_as_in_a_model_of_its_own(k, name):
   first, second = (
     _weights(mlp(k, seed=1, batch_norm=True)),
@@ -124,3 +124,45 @@ def test_release_leaves_a_plain_model_with_its_own_schedule(k):
   model.fit(batches(), verbose=0)
   assert values(model)["fc1/kernel"].astype(bool).sum() > 24
   assert int(np.array(model.optimizer.iterations.numpy())) == 120 // BATCH
+
+
+def test_arms_with_and_without_frozen_values_follow_each_other_on_one_traced_function(k):
+  def optimizer():
+    return k.optimizers.Adam(0.01, weight_decay=0.1, use_ema=True, ema_momentum=0.5)
+
+  shared, alone = mlp(k, optimizer()), {}
+  masks = random_masks(shared)
+  rng = np.random.default_rng(0)
+  some = {p: rng.normal(size=m.shape).astype("float32") for p, m in list(masks.items())[:2]}
+  start = _weights(mlp(k, seed=2))
+  for name, frozen in {"some": some, "none": None}.items():
+    model = mlp(k, optimizer(), seed=2)
+    model.fit(batches(), verbose=0, callbacks=[tfl.callbacks.HoldMasks(masks, frozen=frozen)])
+    alone[name] = _weights(model)
+  assert (alone["some"]["fc1/bias"] != alone["none"]["fc1/bias"]).any()
+  restart = Restart(shared, tfl.sites(shared), freezes=True)
+  functions = []
+  for name in ("some", "none", "some"):
+    frozen = {"some": some, "none": None}[name]
+    restart(start, masks, frozen=frozen)
+    for path, weight in restart.weights().items():
+      if path in masks:
+        dropped = ~masks[path]
+        held = (frozen or {}).get(path, np.zeros(dropped.shape, "float32"))
+        assert weight[dropped].tobytes() == held[dropped].tobytes(), (name, path)
+    assert tfl.capture(shared).frozen.keys() == (frozen or {}).keys()
+    shared.fit(batches(), verbose=0)
+    functions.append(shared.train_function)
+    for path, weight in restart.weights().items():
+      np.testing.assert_allclose(weight, alone[name][path], atol=1e-6, err_msg=f"{name} {path}")
+  assert len({id(function) for function in functions}) == 1
+  restart.release()
+
+
+def test_frozen_values_without_room_for_them_are_refused_with_the_cure(k):
+  model = mlp(k)
+  restart = Restart(model, tfl.sites(model))
+  masks = random_masks(model)
+  with pytest.raises(ValueError, match="Restart freezes=True"):
+    restart(_weights(model), masks, frozen={"fc1/kernel": np.ones((8, 6))})
+  restart.release()

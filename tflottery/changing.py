@@ -8,28 +8,56 @@ import dataclasses
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tflottery import step
 from tflottery.masks import live_count, select
 from tflottery.probe import Lazy, Probe
-from tflottery.site import Site
+from tflottery.site import Site, value
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-  """A site whose mask is held: its mask variable (bool) and the optimizer's slots of its weight."""
+  """A site whose mask is held.
+
+  Attributes:
+    site: the `Site`.
+    mask: bool variable of the weight's shape.
+    slots: the optimizer's variables for the weight that are 0 where it is masked.
+    averages: those that average the weight, and hold what it holds where it is masked.
+    frozen: variable like the weight, what it holds where it is masked; None: 0.
+  """
 
   site: Site
   mask: Any
   slots: list
+  averages: list
+  frozen: Any = None
 
-  def write(self, strategy, kept, grown=None):
-    """Leave weight and slots where `kept`, and make them 0, or the weight `grown`, elsewhere."""
+  @property
+  def held(self):
+    """What the weight holds where it is masked, a tensor of its dtype."""
+    if self.frozen is None:
+      return tf.zeros(self.site.shape, self.site.variable.dtype)
+    return tf.convert_to_tensor(self.frozen)
+
+  def write(self, strategy, kept, other=None):
+    """Leave weight and slots where `kept`; elsewhere slots become 0, the weight `other`.
+
+    Args:
+      strategy: the strategy in whose cross-replica context this runs.
+      kept: bool tensor.
+      other: tensor of the weight's dtype; None is `held`.
+    """
     zeros = tf.zeros(self.site.shape, self.site.variable.dtype)
-    for variable, other in [(self.site.variable, grown), *((slot, None) for slot in self.slots)]:
-      other = zeros if other is None else other
-      _update(strategy, variable, _select, kept, tf.cast(other, variable.dtype))
+    held = zeros if self.frozen is None else self.held
+    self.write_weight(strategy, kept, held if other is None else other)
+    _write(strategy, self.slots, kept, zeros)
+
+  def write_weight(self, strategy, kept, other):
+    """The same for the weight and its averages alone."""
+    _write(strategy, [self.site.variable, *self.averages], kept, other)
 
 
 class Changing:
@@ -40,21 +68,29 @@ class Changing:
     counts_on: whether the optimizer may count steps whose update it leaves out, as tf_keras's does
       inside a LossScaleOptimizer: what was due there is made good in the next step.
     new_variable: function of (name, value) that makes a variable.
+    initial: dict from site path to array, what `keep_initial` kept earlier; None: nothing yet.
 
   Attributes:
     places: dict from site path to `Place`.
     changes: the `rules.Changes`.
     memory: dict from site path to float variable, {} without `changes.remember`.
+    initial: dict from site path to variable, {} without `changes.initial`: the weights when their
+      masks were first held, NaN until they are kept.
     count: int32 scalar variable, how often the masks have changed.
     replaced: float32 scalar variable, the share of the live weights that the latest change grew.
     seen: int64 scalar variable, the latest step that was looked at.
   """
 
-  def __init__(self, places, changes, optimizer, counts_on, new_variable):
+  def __init__(self, places, changes, optimizer, counts_on, new_variable, initial=None):
     self.places, self.changes, self._optimizer = places, changes, optimizer
     self._counts_on = counts_on
     shapes = {p: place.site.shape for p, place in places.items()} if changes.remember else {}
     self.memory = {p: new_variable(f"memory/{p}", tf.zeros(shape)) for p, shape in shapes.items()}
+    kept = places if changes.initial else {}
+    self.initial = {
+      p: new_variable(f"initial/{p}", initial[p] if initial else _nothing(place.site))
+      for p, place in kept.items()
+    }
     self.count = new_variable("changes", tf.constant(0))
     self.replaced = new_variable("replaced", tf.constant(0.0))
     self.seen = new_variable("seen", step.steps_done(optimizer) - 1)
@@ -62,7 +98,13 @@ class Changing:
   @property
   def variables(self):
     """What travels in checkpoints."""
-    return [*self.memory.values(), self.count, self.replaced, self.seen]
+    return [*self.memory.values(), *self.initial.values(), self.count, self.replaced, self.seen]
+
+  def keep_initial(self):
+    """Keep the weights as they are now, unless some were kept, or restored, before."""
+    for path, variable in self.initial.items():
+      if np.isnan(value(variable)).all():
+        variable.assign(value(self.places[path].site.variable))
 
   def run(self, strategy, gradients):
     """Change the masks if the schedule is due; `gradients` are this step's own, by path."""
@@ -110,6 +152,7 @@ class Changing:
       masks={path: tf.convert_to_tensor(place.mask) for path, place in places.items()},
       gradients=gradients,
       step=at,
+      initial_weights=self._initial_weights(),
     )
     live, grown = [], []
     for path, mask in (probe.masks | self.changes.rule(probe, amount)).items():
@@ -126,11 +169,25 @@ class Changing:
     _update(strategy, self.replaced, _assign, share)
     return tf.constant(0)
 
+  def _initial_weights(self):
+    if not self.initial:
+      return None
+    return Lazy(self.initial, lambda path: tf.convert_to_tensor(self.initial[path]))
+
   def _start(self, probe, path, new):
     if self.changes.grow is None:
       return None
-    value = tf.cast(self.changes.grow(probe, path), tf.float32)
-    return tf.where(new, value, tf.zeros_like(value))
+    held = self.places[path].held
+    return tf.where(new, tf.cast(self.changes.grow(probe, path), held.dtype), held)
+
+
+def _nothing(site):
+  return tf.fill(site.shape, tf.constant(np.nan, site.variable.dtype))
+
+
+def _write(strategy, variables, kept, other):
+  for variable in variables:
+    _update(strategy, variable, _select, kept, tf.cast(other, variable.dtype))
 
 
 def _update(strategy, variable, function, *args):

@@ -11,9 +11,10 @@ from tflottery import step, training
 class HoldMasks(tf_keras.callbacks.Callback):
   """Hold masks while `fit` runs; afterwards the model is plain Keras and its weights are sparse.
 
-  Works in the `fit` of Keras 3 and of tf_keras. Every checkpoint and validation pass sees exact
-  zeros. The masks travel in the checkpoints of the training as variables of the optimizer, so
-  `BackupAndRestore` brings them back; when training ends they leave the optimizer.
+  Works in the `fit` of Keras 3 and of tf_keras. In every checkpoint and validation pass masked
+  weights are exactly 0, or their frozen values. Masks and frozen values travel in the checkpoints of
+  the training as variables of the optimizer, so `BackupAndRestore` brings them back; when training
+  ends they leave the optimizer, and the frozen values stay in the weights.
 
   Every epoch's logs get `sparsity`, the share of the masked weights in those of all its sites, and
   `replaced`, the share of the live weights that the latest change of masks grew anew (0 where masks
@@ -21,17 +22,19 @@ class HoldMasks(tf_keras.callbacks.Callback):
   the list of callbacks.
 
   Given to a second `fit` of the same model, the same callback goes on: with the masks that it ended
-  with or was interrupted at, and with its schedule at the optimizer's own step (a model that was
+  with or was interrupted at, with the same frozen values, and with its schedule at the optimizer's own step (a model that was
   compiled anew starts at 0). Given to another model it starts over.
 
   Args:
     masks: dict from site path to bool array, or a function of the model that returns one.
     changes: `rules.Changes` that change the masks while the network trains, or a function of the
       model that returns them; None leaves the masks as they are.
+    frozen: dict from site path to float array of the weight's shape, or a function of the model that
+      returns one: what masked weights hold instead of 0, see `tflottery.hold`. None: 0.
     log_sites: whether the logs also get `sparsity/<path>` of every site.
 
   Raises:
-    ValueError, TypeError: when `fit` starts, if the masks do not fit the model (see
+    ValueError, TypeError: when `fit` starts, if masks or frozen values do not fit the model (see
       `tflottery.hold`), another callback of this `fit` holds masks, or the schedule can't fire
       within the steps that `fit` is going to do. Later there are warnings where masks leave a site
       without any weight.
@@ -45,12 +48,13 @@ class HoldMasks(tf_keras.callbacks.Callback):
   (0.0, [0.5])
   """
 
-  def __init__(self, masks, changes=None, *, log_sites=False):
+  def __init__(self, masks, changes=None, *, frozen=None, log_sites=False):
     super().__init__()
     self._masks = masks
     self._changes = changes
+    self._frozen = frozen
     self._log_sites = log_sites
-    self._ended_with = None  # the masks that this model's last fit ended with
+    self._ended_with = None  # what this model's last fit ended with, see _state
     self._held = None
     self._began = False  # between the first epoch's beginning and the training's end
     self._empty = set()  # sites without any weight, of which has been warned
@@ -59,7 +63,7 @@ class HoldMasks(tf_keras.callbacks.Callback):
   def masks(self):
     """The masks in force, after `fit` those that it ended with; None before the first `fit`."""
     is_held = self._held is not None and training.held_on(self.model) is self._held
-    return self._held.masks if is_held else self._ended_with
+    return self._held.masks if is_held else self._ended_with and self._ended_with["masks"]
 
   def set_model(self, model):
     # Here and not in on_train_begin: fit makes the train function in between, and
@@ -67,7 +71,7 @@ class HoldMasks(tf_keras.callbacks.Callback):
     if model is not self.model:
       self._ended_with = None
     elif self._began:  # that fit was interrupted
-      self._ended_with = self._held.masks
+      self._ended_with = _state(self._held)
     super().set_model(model)
     self._held = self._hold(model, enforce=False)  # this fit may be refused, or be an evaluate
     self._held.holder = self
@@ -82,11 +86,11 @@ class HoldMasks(tf_keras.callbacks.Callback):
     return self._hold(model, enforce=True)
 
   def _hold(self, model, *, enforce):
-    changes = self._changes(model) if callable(self._changes) else self._changes
-    masks = self._ended_with
-    if masks is None:
-      masks = self._masks(model) if callable(self._masks) else self._masks
-    return training.HeldMasks(model, masks, changes, enforce=enforce)
+    changes = _of(model, self._changes)
+    state = self._ended_with
+    if state is None:
+      state = {"masks": _of(model, self._masks), "frozen": _of(model, self._frozen)}
+    return training.HeldMasks(model, changes=changes, enforce=enforce, **state)
 
   def on_train_begin(self, logs=None):
     refuse_another(self.model, self._held)
@@ -108,7 +112,7 @@ class HoldMasks(tf_keras.callbacks.Callback):
       self._warn_of_empty(masks)
 
   def on_train_end(self, logs=None):
-    self._ended_with, self._began = self._held.masks, False
+    self._ended_with, self._began = _state(self._held), False
     self._held.release()
 
   def _warn_of_empty(self, masks):
@@ -121,6 +125,15 @@ class HoldMasks(tf_keras.callbacks.Callback):
         stacklevel=2,
       )
     self._empty |= empty
+
+
+def _of(model, given):
+  return given(model) if callable(given) else given
+
+
+def _state(held):
+  """What a later hold of the same masks begins with."""
+  return {"masks": held.masks, "frozen": held.frozen, "initial": held.initial}
 
 
 def refuse_another(model, mine):

@@ -35,9 +35,12 @@ class Probe:
     gradients: mapping from site path to the gradient of the loss at the masked weights, float
       tensor: dense, so it is known for masked weights too, and aggregated over the replicas.
     step: the training step, int64 scalar tensor; the first is 0.
+    initial_weights: mapping from site path to the weight when its mask was first held, float
+      tensor; None where nothing was captured (`rules.Changes(initial=True)` captures it).
   """
 
   weights: collections.abc.Mapping
   masks: collections.abc.Mapping
   gradients: collections.abc.Mapping
   step: Any
+  initial_weights: collections.abc.Mapping | None = dataclasses.field(default=None, kw_only=True)

@@ -20,10 +20,13 @@ class Changes:
     rule: (probe, amount) -> masks; an absent site keeps its mask. It runs when the schedule is due,
       after the optimizer's update of that step, on that step's gradients.
     skips: step -> bool: steps that leave out the optimizer's update; None updates in every step.
-    grow: (probe, path) -> float tensor: values of newly grown weights; None starts them at 0.
+    grow: (probe, path) -> float tensor: values of newly grown weights; None starts them at what
+      they held while they were masked, 0 or their frozen value.
     remember: (memory, gradient) -> memory: what `probe.gradients` holds instead of the step's own
       gradients, computed in every step from zeros on; None for those themselves.
     ends: the step by which the aim is reached, if there is one: `fit` warns if it ends before.
+    initial: whether `probe.initial_weights` gives the weights that the sites had when the masks
+      were first held (masked ones too); they are kept as variables of the optimizer.
   """
 
   schedule: Callable
@@ -32,6 +35,7 @@ class Changes:
   grow: Callable | None = None
   remember: Callable | None = None
   ends: int | None = None
+  initial: bool = False
 
 
 def drop_and_grow(grow, *, drop=criteria.magnitude):

@@ -70,6 +70,12 @@ def slots(optimizer, variable):
   return found
 
 
+def averages(optimizer, variable):
+  """Those of the slots that are an average of the weight itself: one with `use_ema`, else none."""
+  listed = {id(slot) for slot in getattr(optimizer, "_model_variables_moving_average", None) or ()}
+  return [slot for slot in slots(optimizer, variable) if id(slot) in listed]
+
+
 def accumulates(optimizer):
   """Whether the optimizer accumulates the gradients of several batches before it updates."""
   return bool(getattr(optimizer, "gradient_accumulation_steps", None))  # tf_keras has none

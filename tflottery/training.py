@@ -16,14 +16,16 @@ from tflottery import step, strategies
 from tflottery.changing import Changing, Place
 
 
-def hold(model, masks, changes=None):
+def hold(model, masks, changes=None, *, frozen=None):
   """Hold `masks` in every later optimizer step of `model`, until `release`.
 
-  From this call on a masked weight is exactly 0 after every optimizer step, its gradient reaches
-  the optimizer as 0, and its slots (momentum, moments, averages) are 0. Works in `fit`,
+  From this call on a masked weight is exactly 0, or its frozen value, after every optimizer step:
+  w * m + frozen * (1 - m). Its gradient reaches the optimizer as 0, and its slots (momentum,
+  moments) are 0; the averages of `use_ema` hold there what the weight holds. Works in `fit`,
   `train_on_batch` and custom loops that call the optimizer, for every `steps_per_execution`,
-  `jit_compile` and under `tf.distribute`. Masks become bool variables of the optimizer, so that
-  they travel in checkpoints; `release` takes them out again.
+  `jit_compile` and under `tf.distribute`. Masks become bool variables of the optimizer, and frozen
+  values float ones, so that they travel in checkpoints; `release` takes them out again, and leaves
+  the frozen values in the weights.
 
   Call `enforce` after weights were loaded into a held model. A later `compile` gives the model an
   optimizer without masks, and a second `hold` (also by a callback's `fit`) releases the first.
@@ -32,6 +34,10 @@ def hold(model, masks, changes=None):
     model: a built and compiled model of either Keras.
     masks: dict from site path to bool array of the weight's shape; an absent site stays dense.
     changes: `rules.Changes` that change the masks inside the step; None leaves them as they are.
+      What is dropped takes its frozen value; what grows begins with it.
+    frozen: dict from site path to float array of the weight's shape, finite: what masked weights
+      hold (values at other places count when they are masked later), in the weight's dtype. At an
+      absent site they hold 0; None: at every site.
 
   Returns:
     A `HeldMasks`, also a context manager that releases at its end.
@@ -39,8 +45,9 @@ def hold(model, masks, changes=None):
   Raises:
     TypeError: `model` is no Keras model, its optimizer is a legacy one or Adafactor, or it is built
       under a strategy that can't train it in compiled steps.
-    ValueError: the model is not built or compiled, or the masks do not fit; every mismatch is
-      listed, and the model is untouched.
+    ValueError: the model is not built or compiled, the masks or frozen values do not fit, or frozen
+      values are meant for a weight in tfmot's wrapper; every mismatch is listed, and the model is
+      untouched.
 
   >>> import keras
   >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
@@ -49,8 +56,13 @@ def hold(model, masks, changes=None):
   ...   _ = model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
   >>> float(model.get_weights()[0][1, 0])
   0.0
+  >>> masks, frozen = {"fc/kernel": [[True], [False]]}, {"fc/kernel": [[0.0], [0.5]]}
+  >>> with hold(model, masks, frozen=frozen):
+  ...   _ = model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+  >>> float(model.get_weights()[0][1, 0])
+  0.5
   """
-  return HeldMasks(model, masks, changes)
+  return HeldMasks(model, masks, changes, frozen=frozen)
 
 
 class HeldMasks:
@@ -62,35 +74,41 @@ class HeldMasks:
     changes: the `rules.Changes` that change them, or None.
     holder: the callback that holds them, or None.
 
+  A masked weight holds 0, or its value in `frozen`; see `hold`.
+
   `enforce=False` leaves the weights alone until `enforce` is called, which must be before the first
-  step: by a callback, whose `fit` may yet be refused.
+  step: by a callback, whose `fit` may yet be refused. `initial` gives the weights that an earlier
+  hold of these masks kept for `changes.initial`; None keeps those of the first `enforce`.
   """
 
-  def __init__(self, model, masks, changes=None, *, enforce=True):
+  def __init__(self, model, masks, changes=None, *, frozen=None, enforce=True, initial=None):
     self.model = model
     self.holder = None
     self.changes = changes
     strategies.check(model)
     self.sites = fitting_sites(model, masks)
+    frozen = fitting_frozen(self.sites, frozen or {})
     self._optimizer = step.innermost(model)
     interrupted = step.owner(self._optimizer)
     if interrupted is not None:
       interrupted.release()
     with model.distribute_strategy.scope():
       model.optimizer.build(model.trainable_variables)
-      self._places = {path: self._place(site) for path, site in self.sites.items()}
+      self._places = {p: self._place(site, frozen.get(p)) for p, site in self.sites.items()}
       self._changing = changes and Changing(
         self._places,
         changes,
         self._optimizer,
         counts_on=self._optimizer is not model.optimizer,
         new_variable=self._new_variable,
+        initial=initial,
       )
     key = self._optimizer._var_key
     self._paths = {key(site.variable): path for path, site in self.sites.items()}
     self._schedules = self._take_over_wrappers()
     self._variables = self._optimizer._variables
     own = [place.mask for place in self._places.values()]
+    own += [place.frozen for place in self._places.values() if place.frozen is not None]
     own += self._changing.variables if changes else []
     step.set_variables(self._optimizer, [*self._variables, *own])
     self._set(masks)
@@ -102,7 +120,7 @@ class HeldMasks:
       self._optimizer,
       self.mask_gradient,
       owner=self,
-      after=self.after_update if self._masks_again or changes else None,
+      after=self.after_update if self._masks_again or changes or frozen else None,
       skips=changes and changes.skips,
     )
     model.train_function = None  # a function already traced would not see the hook
@@ -119,6 +137,18 @@ class HeldMasks:
     return {path: _sites.value(place.mask) for path, place in self._places.items()}
 
   @property
+  def frozen(self):
+    """What masked weights hold: dict from path to array, of the sites that were given values."""
+    places = self._places.items()
+    return {path: _sites.value(p.frozen) for path, p in places if p.frozen is not None}
+
+  @property
+  def initial(self):
+    """The weights kept for `changes.initial`: dict from path to array, {} where none are."""
+    kept = self._changing.initial if self._changing else {}
+    return {path: _sites.value(variable) for path, variable in kept.items()}
+
+  @property
   def steps_done(self):
     """The optimizer's own count of its steps."""
     return int(step.steps_done(self._optimizer))
@@ -133,9 +163,28 @@ class HeldMasks:
     """The share of the live weights, in [0, 1], that the latest change of masks grew anew."""
     return float(_sites.value(self._changing.replaced)) if self._changing else 0.0
 
-  def assign(self, masks):
-    """Change the masks between steps: weights and slots at newly masked places become 0."""
+  def assign(self, masks, frozen=None):
+    """Change the masks between steps.
+
+    Slots at newly masked places become 0, weights 0 or their frozen values.
+
+    Args:
+      masks: dict from site path to bool array; an absent site keeps its mask.
+      frozen: dict from site path to float array, only of sites that were held with frozen values;
+        an absent site's become 0. None leaves all frozen values as they are.
+    """
+    if frozen is not None:
+      frozen = fitting_frozen(self.sites, frozen)
+      strange = [path for path in frozen if self._places[path].frozen is None]
+      if strange:
+        raise ValueError(
+          f"frozen={', '.join(strange)}: held without frozen values. Give hold (or HoldMasks) "
+          "frozen= with zeros for these sites, Restart freezes=True, so that there is room for them."
+        )
     self._set(masks)
+    for path, place in self._places.items():
+      if frozen is not None and place.frozen is not None:
+        place.frozen.assign(frozen.get(path, np.zeros(place.site.shape)))
     self.enforce()
 
   def _set(self, masks):
@@ -153,17 +202,24 @@ class HeldMasks:
       self._places[path].mask.assign(np.asarray(mask, bool))
 
   def enforce(self):
-    """Set weights and slots to 0 where the masks say so, for instance after weights were loaded."""
+    """Set weights to 0 or their frozen values where masked, for instance after some were loaded.
+
+    Slots become 0 there.
+    """
+    if self._changing:
+      self._changing.keep_initial()
     for place in self._places.values():
       mask = _sites.value(place.mask)
-      for variable in (place.site.variable, *place.slots):
-        value = _sites.value(variable)
-        variable.assign(np.where(mask, value, np.zeros_like(value)))
+      for variable in (place.site.variable, *place.averages):
+        variable.assign(np.where(mask, _sites.value(variable), place.held))
+      for slot in place.slots:
+        value = _sites.value(slot)
+        slot.assign(np.where(mask, value, np.zeros_like(value)))
       if place.site.wrapper_mask is not None:
         place.site.wrapper_mask.assign(mask.astype("float32"))
 
   def release(self):
-    """Take hook and masks out again; the weights stay sparse, and the model is plain Keras."""
+    """Take hook and masks out again; the weights stay what they are, and the model is plain Keras."""
     if step.owner(self._optimizer) is not self:
       return
     step.unhook(self._optimizer)
@@ -193,15 +249,22 @@ class HeldMasks:
       gradients = {p: strategy.experimental_local_results(g)[0] for p, g in gradients.items()}
       if self._changing:
         self._changing.run(strategy, gradients)
-      if self._masks_again:  # this update may not keep zeros
-        for place in self._places.values():
+      for place in self._places.values():
+        if self._masks_again:  # this update may not keep zeros
           place.write(strategy, tf.convert_to_tensor(place.mask))
+        elif place.frozen is not None:  # decay, and the rounding of averages, move what is not 0
+          place.write_weight(strategy, tf.convert_to_tensor(place.mask), place.held)
 
     tf.distribute.get_replica_context().merge_call(everywhere, args=(gradients,))
 
-  def _place(self, site):
+  def _place(self, site, frozen):
     mask = self._new_variable(f"mask/{site.path}", np.ones(site.shape, bool))
-    return Place(site, mask, step.slots(self._optimizer, site.variable))
+    if frozen is not None:
+      frozen = self._new_variable(f"frozen/{site.path}", frozen)
+    averages = step.averages(self._optimizer, site.variable)
+    alike = {id(average) for average in averages}
+    slots = [s for s in step.slots(self._optimizer, site.variable) if id(s) not in alike]
+    return Place(site, mask, slots, averages, frozen)
 
   def _new_variable(self, name, value):
     name, value = name.replace("/", "_"), np.asarray(value)
@@ -242,6 +305,37 @@ def fitting_sites(model, masks):
       f"Its prunable weights are: {', '.join(f'{p} {s.shape}' for p, s in known.items())}."
     )
   return {path: site for path, site in known.items() if path in masks}
+
+
+def fitting_frozen(sites, frozen):
+  """`frozen` as arrays of the dtypes of the weights that are held, the `sites`.
+
+  Raises:
+    ValueError: a path, shape, dtype or value does not fit, or a site is in tfmot's wrapper, with all
+      the mismatches listed.
+  """
+  found, problems = {}, []
+  for path, values in frozen.items():
+    values = np.asarray(values)
+    if path not in sites:
+      problems.append(f"{path}: no mask is held there")
+    elif sites[path].wrapper is not None:
+      problems.append(f"{path}: tfmot's wrapper multiplies it by its mask; strip_pruning first")
+    elif values.shape != sites[path].shape:
+      problems.append(f"{path}: values of shape {values.shape} for {sites[path].shape}")
+    elif values.dtype == bool:
+      problems.append(f"{path}: bools for floats, a mask?")
+    else:
+      with np.errstate(over="ignore"):  # it is named below
+        found[path] = values.astype(tf.as_dtype(sites[path].variable.dtype).as_numpy_dtype)
+      if not np.isfinite(found[path].astype("float64")).all():
+        problems.append(f"{path}: not finite in its dtype {found[path].dtype}")
+  if problems:
+    raise ValueError(
+      f"The frozen values do not fit: {'; '.join(problems)}. Held are: "
+      f"{', '.join(f'{p} {s.shape}' for p, s in sites.items())}."
+    )
+  return found
 
 
 def held_on(model):

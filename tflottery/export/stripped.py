@@ -12,8 +12,9 @@ from tflottery import training
 def stripped(model):
   """`model` as it is to be exported, for the length of a `with` block.
 
-  Held masks, and the masks of tfmot's wrappers, are laid on the weights: what is masked is 0. After
-  the block the weights are what they were before. A model without either is given as it is.
+  Held masks, and the masks of tfmot's wrappers, are laid on the weights: what is masked is 0, or its
+  frozen value. After the block the weights are what they were before. A model without either is
+  given as it is.
 
   Raises:
     TypeError: `model` is no Keras model.
@@ -21,9 +22,9 @@ def stripped(model):
   """
   _sites.weights(model)  # refuses what is not built
   masked = {}
-  for variable, mask in _masks(model):
+  for variable, mask, frozen in _masks(model):
     value = _sites.value(variable)
-    masked[id(variable)] = (variable, np.where(mask, value, np.zeros((), value.dtype)))
+    masked[id(variable)] = (variable, np.where(mask, value, frozen).astype(value.dtype))
   with holding(list(masked.values())):
     yield _sites.without_wrappers(model)
 
@@ -58,13 +59,14 @@ def restoring(variables):
 
 
 def _masks(model):
-  """(variable, mask) for every masked weight of `model`."""
+  """(variable, mask, what it holds where masked) for every masked weight of `model`."""
   held = training.held_on(model)
   sites = _sites.candidates(model)
   if held is not None:
-    return [(sites[path].variable, mask) for path, mask in held.masks.items()]
+    frozen = held.frozen
+    return [(sites[path].variable, m, frozen.get(path, 0)) for path, m in held.masks.items()]
   return [
-    (site.variable, _sites.value(site.wrapper_mask) != 0)
+    (site.variable, _sites.value(site.wrapper_mask) != 0, 0)
     for site in sites.values()
     if site.wrapper is not None
   ]

@@ -13,15 +13,18 @@ class Restart:
   """Trains many tickets with one compiled model, whose train function is traced only once.
 
   A call makes the training that follows a pure function of its arguments: weights and statistics
-  are those given, the masks are held, the optimizer is as fresh as after `compile`, the
+  are those given, the masks are held with `frozen` (dict from site path to array; what is masked at
+  an absent site, or with None at every site, is 0), the optimizer is as fresh as after `compile`, the
   learning-rate schedule goes on from `step`, random generators (dropout) start from `seed`.
 
   Args:
     model: a built and compiled model of either Keras. Its masks are held until `release`.
     sites: dict of the sites, for instance from `tflottery.sites`.
+    freezes: whether tickets may come with frozen values, for which there must be room in the traced
+      step; those without hold zeros in it.
   """
 
-  def __init__(self, model, sites):
+  def __init__(self, model, sites, *, freezes=False):
     self.model = model
     self._weights = _sites.weights(model)
     self._optimizer = step.innermost(model)
@@ -34,9 +37,11 @@ class Restart:
     self._schedule = self._optimizer._learning_rate
     if learning_rates.is_schedule(self._schedule):
       self._optimizer._learning_rate = learning_rates.later(self._schedule, self._offset)
-    self.held = training.hold(model, {path: np.ones(s.shape, bool) for path, s in sites.items()})
+    dense = {path: np.ones(s.shape, bool) for path, s in sites.items()}
+    room = {path: np.zeros(s.shape) for path, s in sites.items()} if freezes else None
+    self.held = training.hold(model, dense, frozen=room)
 
-  def __call__(self, weights, masks, *, step=0, seed=0):
+  def __call__(self, weights, masks, *, frozen=None, step=0, seed=0):
     self.assign_weights(weights)
     for variable, value in zip(self._state, self._fresh, strict=True):
       variable.assign(value)
@@ -44,7 +49,7 @@ class Restart:
     for average, variable in zip(self._averages, self.model.trainable_variables, strict=False):
       average.assign(_sites.value(variable))
     self._offset.assign(step)
-    self.held.assign(masks)
+    self.held.assign(masks, frozen or {})
     self._reseed(seed)
 
   def assign_weights(self, weights):

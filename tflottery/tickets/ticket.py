@@ -1,20 +1,15 @@
 """The ticket: masks, the weights to start from, and where they came from, as one file."""
 
 import dataclasses
-import json
-import pathlib
 import warnings
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from tflottery import files, fitting, step, training
+from tflottery import fitting, step, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
-
-FORMAT_VERSION = 1
+from tflottery.tickets import ticket_file
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -27,12 +22,31 @@ class Ticket:
       masking, so that controls can draw from them.
     level: how many prune-and-train rounds it took; 0 is the dense network.
     metadata: where it came from, JSON values: configuration, data set, seeds, versions.
+    frozen: dict from site path to float array of the weight's shape: what masked weights hold (its
+      values at other places say nothing). At an absent site they hold 0.
+    drawn: dict from weight path to `tickets.drawn.Drawn`, how to compute that start weight again: a
+      file holds this instead of the weight.
+
+  Raises:
+    ValueError: `frozen` or `drawn` names a path, or has a shape, that the ticket does not have.
   """
 
   masks: dict
   weights: dict
   level: int = 0
   metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+  frozen: dict = dataclasses.field(default_factory=dict)
+  drawn: dict = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    for name, given, owners in [
+      ("frozen", self.frozen, self.masks),
+      ("drawn", self.drawn, self.weights),
+    ]:
+      for path, values in given.items():
+        if path not in owners or np.shape(owners[path]) != values.shape:
+          known = ", ".join(f"{p} {np.shape(array)}" for p, array in owners.items())
+          raise ValueError(f"{name}[{path!r}] of shape {values.shape} is none of: {known}.")
 
   @property
   def sparsity(self):
@@ -47,12 +61,13 @@ class Ticket:
     ]
     width = max(len(path) for path in self.masks)
     for path, mask in self.masks.items():
-      lines.append(f"  {path:<{width}}  {mask.shape!s:<18} {100 * mask.mean():6.2f} %")
+      held = ", the others frozen" if path in self.frozen else ""
+      lines.append(f"  {path:<{width}}  {mask.shape!s:<18} {100 * mask.mean():6.2f} %{held}")
     return "\n".join(lines)
 
   @classmethod
-  def capture(cls, model, masks=None, *, level=0, metadata=None):
-    """The ticket of a model as it stands: its weights and its masks.
+  def capture(cls, model, masks=None, *, level=0, metadata=None, frozen=None):
+    """The ticket of a model as it stands: its weights, its masks and what masked weights hold.
 
     Args:
       model: a built model of either Keras.
@@ -60,6 +75,8 @@ class Ticket:
         else those of tfmot's wrappers, else False wherever a prunable weight is exactly 0.
       level: the ticket's level.
       metadata: JSON values to store with it.
+      frozen: dict from site path to float array, what masked weights hold; None takes what they are
+        held at on the model. A model that was released no longer knows.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="fc")])
@@ -72,10 +89,10 @@ class Ticket:
     else:
       masks = {path: np.array(masks[path], bool) for path in training.fitting_sites(model, masks)}
     weights = {path: _sites.value(v) for path, v in _sites.weights(model).items()}
-    return cls(masks, weights, level, dict(metadata or {}))
+    return cls(masks, weights, level, dict(metadata or {}), _frozen_of(model, masks, frozen))
 
   def apply(self, model):
-    """Put the start weights, masked, into `model`, without holding them.
+    """Put the start weights into `model`, 0 or frozen values where masked, without holding them.
 
     Weights are matched by path; where two builds of one model differ only in the numbers that
     Keras gives its layers (`dense_7`), by their order.
@@ -89,17 +106,19 @@ class Ticket:
     names, variables = self._paths_in(model), _sites.weights(model)
     for path, value in self.weights.items():
       mask = self.masks.get(path)
-      value = value if mask is None else np.where(mask, value, np.zeros_like(value))
+      if mask is not None:
+        frozen = self.frozen.get(path, np.zeros_like(value))
+        value = np.where(mask, value, frozen).astype(value.dtype)
       variables[names[path]].assign(value)
     return {names[path]: mask for path, mask in self.masks.items()}
 
   def callback(self, *, start=True):
-    """A callback for `fit` of either Keras that trains the ticket.
+    """A callback for `fit` of either Keras that trains the ticket, its frozen values held.
 
     Args:
-      start: True puts the start weights into the model when `fit` begins (and again in every later
-        `fit` with this callback). False leaves the model's weights as they are and only holds the
-        masks, for a training that goes on.
+      start: True puts the start weights into the model when `fit` begins; a second `fit` of the
+        same model with this callback goes on from there. False leaves the model's weights as they
+        are and only holds the masks and frozen values, for a training that goes on.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
@@ -112,66 +131,40 @@ class Ticket:
 
     def place(model):
       step.innermost(model)  # an optimizer that can't hold masks is refused before weights change
-      return self.apply(model) if start else self._masks_in(model)
+      return self.apply(model) if start else self._in(model, self.masks)
 
-    return fitting.HoldMasks(place)
+    return fitting.HoldMasks(place, frozen=lambda model: self._in(model, self.frozen))
 
   def save(self, path):
     """Write the ticket to `path`, beside it first and then renamed: never half a file.
 
-    The file is in the safetensors format: `mask/<site>` holds the mask's bits, eight to a byte in
-    C order, `weight/<path>` the start weights. Equal tickets give equal bytes.
+    The file is in the safetensors format, see `tflottery.tickets.ticket_file`. Masks take a bit a
+    weight. Frozen values that are the start weights are named and not stored twice, of others the
+    masked places are stored; weights with a `drawn` are not stored at all. Equal tickets give equal
+    bytes.
+
+    Raises:
+      ValueError: weights are not, bit for bit, what their `drawn` gives.
     """
-    tensors = {f"mask/{p}": np.packbits(mask) for p, mask in self.masks.items()}
-    tensors |= {f"weight/{p}": _storable(w) for p, w in self.weights.items()}
-    header = {
-      "format_version": FORMAT_VERSION,
-      "level": self.level,
-      "sparsity": self.sparsity,
-      "sites": [[p, list(mask.shape)] for p, mask in self.masks.items()],
-      "weights": list(self.weights),
-      "metadata": self.metadata,
-    }
-    # One key: safetensors writes several in no fixed order.
-    text = {"tflottery_ticket": json.dumps(header, sort_keys=True)}
-    files.write(path, safetensors.numpy.save(tensors, metadata=text))
+    ticket_file.write(path, self)
 
   @classmethod
   def load(cls, path):
     """Read a ticket. Nothing in the file is executed.
 
+    Frozen values are 0 where the mask is True.
+
     Raises:
       FileNotFoundError: there is no such file.
-      ValueError: the file is damaged, is no ticket, or was written by a later tflottery.
+      ValueError: the file is damaged, is no ticket, or was written by a later tflottery; or drawn
+        weights come out as others, with another version of Keras. The file is named.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-      raise FileNotFoundError(f"No ticket at {str(path)!r}.")
-    try:
-      with safetensors.safe_open(path, framework="np") as file:
-        header = json.loads((file.metadata() or {})["tflottery_ticket"])
-        version = header["format_version"]
-        if version > FORMAT_VERSION:
-          raise _LaterFormatError(
-            f"Ticket {str(path)!r} has format version {version}, written by a later tflottery; this "
-            f"one reads up to {FORMAT_VERSION}. Upgrade tflottery."
-          )
-        masks = {p: _unpacked(file.get_tensor(f"mask/{p}"), shape) for p, shape in header["sites"]}
-        weights = {p: file.get_tensor(f"weight/{p}") for p in header["weights"]}
-        if not masks:
-          raise ValueError("it has no sites")
-        return cls(masks, weights, header["level"], header["metadata"])
-    except _LaterFormatError:
-      raise
-    except (safetensors.SafetensorError, KeyError, OverflowError, TypeError, ValueError) as error:
-      raise ValueError(
-        f"{str(path)!r} is not a ticket, or is damaged ({type(error).__name__}: {error}). Save it "
-        "again with Ticket.save, or copy it again."
-      ) from error
+    return ticket_file.read(path, cls)
 
-  def _masks_in(self, model):
+  def _in(self, model, arrays):
+    """`arrays` of sites by the paths that these have in the model."""
     names = self._paths_in(model)
-    return {names[path]: mask for path, mask in self.masks.items()}
+    return {names[path]: array for path, array in arrays.items()}
 
   def _paths_in(self, model):
     """Dict from the ticket's paths to the model's; raises ValueError where they do not fit."""
@@ -206,10 +199,6 @@ class Ticket:
 capture = Ticket.capture
 
 
-class _LaterFormatError(ValueError):
-  """A ticket of a later format version."""
-
-
 def _masks_of(model):
   held = training.held_on(model)
   if held is not None:
@@ -225,14 +214,14 @@ def _masks_of(model):
   return found
 
 
-def _storable(array):
-  """`array` in a dtype that safetensors stores from NumPy: bfloat16 becomes float32, exactly."""
-  array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
-  return array if array.dtype.kind in "biuf" else array.astype("float32")
-
-
-def _unpacked(bits, shape):
-  size = int(np.prod(shape))
-  if bits.dtype != np.uint8 or bits.size != -(-size // 8):
-    raise ValueError(f"a mask of shape {shape} has {bits.size} bytes")
-  return np.unpackbits(bits, count=size).astype(bool).reshape(shape)
+def _frozen_of(model, masks, frozen):
+  """The frozen values of masked places that are not 0."""
+  if frozen is None:
+    held = training.held_on(model)
+    frozen = {} if held is None else {p: v for p, v in held.frozen.items() if p in masks}
+  if not frozen:
+    return {}
+  sites = training.fitting_sites(model, masks)
+  fitting_values = training.fitting_frozen(sites, frozen)
+  found = {p: np.where(masks[p], np.zeros_like(v), v) for p, v in fitting_values.items()}
+  return {path: values for path, values in found.items() if values.any()}
