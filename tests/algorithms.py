@@ -67,6 +67,14 @@ def _gradual(name, **options):
   return callback
 
 
+def _by(criterion):
+  def callback(build, seed):
+    options = {"begin_step": 5, "end_step": 50, "frequency": 15, "seed": seed}
+    return tfl.callbacks.Gradual(criterion, 0.6, **options)
+
+  return callback
+
+
 EQUAL = {"fc1/kernel": 19, "fc2/kernel": 12, "out/kernel": 6}
 # A further algorithm is a further row.
 ALGORITHMS = {
@@ -82,6 +90,8 @@ ALGORITHMS = {
   ),
   "magnitude": Row(_gradual("Magnitude"), EQUAL, (20, 35, 50)),
   "random": Row(_gradual("Random"), EQUAL, (20, 35, 50)),
+  "movement": Row(_by("movement"), EQUAL, (20, 35, 50)),
+  "joint_sign": Row(_by("large_init_large_final_same_sign"), EQUAL, (20, 35, 50)),
   "grasp": Row(_before_training("grasp"), EQUAL),
   "synflow": Row(_before_training("synflow"), EQUAL),
   "snip": Row(lambda build, seed: tfl.callbacks.SNIP(0.6, scope="layer", batches=2), EQUAL, (1,)),

@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from builders import arrays, batches, compiled, mlp, values
-from by_hand import inputs, linear, top
+from by_hand import inputs, linear, top, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tflottery as tfl
-from tflottery import allocations, granularity, masks, rules, schedules
+from tflottery import allocations, criteria, draws, granularity, masks, rules, schedules
 from tflottery.algorithms import gradual
 
 SHAPES = {"fc1/kernel": (8, 6), "fc2/kernel": (6, 5), "out/kernel": (5, 3)}
@@ -252,6 +252,94 @@ def test_the_last_count_is_exact_in_a_compiled_step_too(jit_compile):
   np.testing.assert_array_equal(counts(*amounts), [expected, expected])
 
 
+# --- Other criteria: Gradual ---------------------------------------------------------------------
+
+
+FAR = np.float32([[1, -1, 5, -4, 0.5, 3], [0, 0, -5, 0, 6, 0], [1, 1, 1, 1, 1, 1]])
+SIX = [2.0, -2.0, 0.1, 0.2, 3.0, -0.3]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_movement_keeps_what_has_moved_most_since_fit_began(k, jit_compile):
+  """Steps of 0.1 add up to movements of 0.1, 0.1, 0, 0.4, 0.65, 0.3 when masks change."""
+  callback = tfl.callbacks.Gradual("movement", 0.5, begin_step=1, end_step=1)
+  seen, model = trained(
+    k, callback, k.optimizers.SGD(0.1), start=SIX, gradients=FAR, jit_compile=jit_compile
+  )
+  assert [mask.tolist() for mask in seen.masks] == [
+    [True] * 6,
+    [False, False, False, True, True, True],
+    [False, False, False, True, True, True],
+  ]
+  np.testing.assert_allclose(seen.kernels[-1], [0, 0, 0, 0.5, 2.25, -0.7], atol=1e-6)
+  assert model.fit(inputs(FAR), verbose=0)  # without the callback, from here on a plain model
+
+
+def test_a_second_fit_goes_on_from_the_initial_weights_of_the_first(k):
+  """Movements of 0.3, 0.1, 0.6, 0.7, 0.8, 0.7; of the second fit alone: 0.1, 0.1, 0.5, 0.4, 0.05, 0.3."""
+  callback = tfl.callbacks.Gradual("movement", 0.5, schedule=_at_step_3)
+  _, model = trained(k, callback, k.optimizers.SGD(0.1), start=SIX, gradients=FAR)
+  assert callback.masks["fc/kernel"].all()
+  model.fit(inputs(FAR), verbose=0, callbacks=[callback])
+  assert callback.masks["fc/kernel"].ravel().tolist() == [False, False, False, True, True, True]
+
+
+def _at_step_3(step):
+  return step % 3 == 0, tf.where(step == 3, 0.5, 0.0)  # at step 0 all stay
+
+
+def test_signs_that_flipped_since_fit_began_go_first(k):
+  """A step makes 1.9, -1.9, -0.4, 0.6, 2.95, -0.55 of them: the third flips."""
+  callback = tfl.callbacks.Gradual("large_final_same_sign", 0.5, end_step=0)
+  seen, _ = trained(k, callback, k.optimizers.SGD(0.1), start=[*SIX[:5], -0.25], gradients=FAR[:1])
+  np.testing.assert_allclose(seen.kernels[0], [1.9, -1.9, 0, 0, 2.95, 0], atol=1e-6)
+  gradients = FAR[:1] * [1, 1, 1, 1, 1, -1]  # -0.25 + 0.3: the last flips too
+  callback = tfl.callbacks.Gradual("small_final_same_sign", 0.5, end_step=0)
+  seen, _ = trained(
+    k, callback, k.optimizers.SGD(0.1), start=[*SIX[:5], -0.25], gradients=gradients
+  )
+  np.testing.assert_allclose(seen.kernels[0], [1.9, -1.9, 0, 0.6, 0, 0], atol=1e-6)
+
+
+def test_a_function_of_ones_own_is_given_the_initial_weights_it_asks_for(k):
+  def shrunk_most(probe):
+    return {
+      path: tf.abs(probe.initial_weights[path]) - tf.abs(weight)
+      for path, weight in probe.weights.items()
+    }
+
+  callback = tfl.callbacks.Gradual(shrunk_most, 0.5, end_step=0, initial=True)
+  seen, _ = trained(k, callback, k.optimizers.SGD(0.1), start=SIX, gradients=FAR[:1])
+  # Magnitudes fall by 0.1, 0.1, -0.3, -0.4, 0.05, -0.3.
+  assert seen.masks[0].tolist() == [True, True, False, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["magnitude", "large_final"])
+def test_by_the_name_of_the_magnitude_it_is_magnitude_pruning(name):
+  options = {"end_step": 2, "frequency": 1}
+  one, other = (
+    trained(tf_keras, callback, "sgd", start=SIX, gradients=FAR)[0]
+    for callback in (
+      tfl.callbacks.Gradual(name, 0.5, **options),
+      tfl.callbacks.Magnitude(0.5, **options),
+    )
+  )
+  np.testing.assert_array_equal(one.kernels, other.kernels)
+
+
+def test_random_pruning_by_name_draws_from_the_seed():
+  options = {"end_step": 0, "seed": 5}
+  one, other = (
+    trained(tf_keras, callback, "sgd", start=SIX, gradients=FAR[:1])[0].masks[0]
+    for callback in (
+      tfl.callbacks.Gradual("random", 0.5, **options),
+      tfl.callbacks.Random(0.5, **options),
+    )
+  )
+  expected = top(draws.uniform((6,), (5, 0), 0).numpy(), 3)
+  assert one.tolist() == other.tolist() == expected.tolist()
+
+
 # --- Misuse --------------------------------------------------------------------------------------
 
 
@@ -292,3 +380,23 @@ def test_an_allocation_of_a_schedule_that_does_not_say_where_it_ends_needs_a_spa
   callback = tfl.callbacks.Magnitude(schedule=lambda step: (step == 3, 0.5), allocation="erk")
   with pytest.raises(ValueError, match="the schedule does not say where it ends: give sparsity="):
     mlp(k).fit(*arrays(), verbose=0, callbacks=[callback])
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    ({"criterion": "movment"}, r"criterion='movment' is unknown. Did you mean 'movement'\?"),
+    ({"criterion": 3}, r"criterion=3 is unknown"),
+    ({"criterion": "random", "seed": -1}, r"seed=-1 is out of range"),
+    ({"criterion": "movement", "initial": {}}, r"initial=\{\} must be True or False"),
+  ],
+)
+def test_a_criterion_that_is_none_is_refused_when_the_callback_is_made(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    tfl.callbacks.Gradual(**arguments, sparsity=0.5, end_step=9)
+
+
+def test_a_function_that_looks_at_initial_weights_which_were_not_asked_for_is_told_so():
+  callback = tfl.callbacks.Gradual(criteria.named("movement"), 0.5, end_step=0)
+  with pytest.raises(ValueError, match=r"'movement' needs the weights from before"):
+    trained(tf_keras, callback, "sgd", start=SIX, gradients=FAR[:1])

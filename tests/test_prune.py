@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tflottery import criteria
 from tflottery.tickets import prune
 
 WEIGHTS = {"a": np.array([0.1, -4.0, 0.3, 2.0]), "b": np.array([[5.0, -6.0], [0.2, 7.0]])}
@@ -161,3 +162,92 @@ def test_a_layer_of_a_rate_of_zero_stays_as_it_is():
 def test_levels_that_remove_nothing_are_warned_of():
   with pytest.warns(UserWarning, match="54 of them remove nothing.*at most 6 levels"):
     prune.check({"a": 10}, {"a": 0.2}, levels=60, scope="layer")
+
+
+# --- Other criteria than the magnitude -----------------------------------------------------------
+
+BEFORE = {"a": np.array([0.2, -4.1, 2.3, 2.5]), "b": np.array([[5.0, -6.3], [0.1, 7.2]])}
+
+
+def test_movement_keeps_what_moved_most():
+  # a moved by 0.1, 0.1, 2, 0.5 and b by 0, 0.3, 0.1, 0.2.
+  rates = {"a": 0.5, "b": 0.25}
+  kept = prune.prune(WEIGHTS, ALL, rates=rates, criterion="movement", initial=BEFORE)
+  assert kept["a"].tolist() == [False, False, True, True]
+  assert kept["b"].tolist() == [[False, True], [True, True]]
+
+
+def test_movement_over_the_network_ranks_all_layers_together():
+  options = {"rates": {"a": 0.5, "b": 0.5}, "scope": "global", "criterion": "movement"}
+  kept = prune.prune(WEIGHTS, ALL, initial=BEFORE, **options)
+  assert kept["a"].tolist() == [False, False, True, True]
+  assert kept["b"].tolist() == [[False, True], [False, True]]
+
+
+@pytest.mark.parametrize("criterion", criteria.DECONSTRUCTED)
+def test_every_criterion_has_exact_counts_and_brings_nothing_back(criterion):
+  """Masked weights are 0, which "small" criteria and their likes would rank first."""
+  rng = np.random.default_rng(0)
+  masks = {"a": rng.random((6, 9)) < 0.7, "b": rng.random(20) < 0.7}
+  weights = {path: rng.normal(size=m.shape) * m for path, m in masks.items()}
+  initial = {path: rng.normal(size=m.shape) for path, m in masks.items()}
+  for scope in ("layer", "global"):
+    options = {"rates": {"a": 0.3, "b": 0.3}, "scope": scope, "criterion": criterion}
+    kept = prune.prune(weights, masks, initial=initial, **options)
+    before, after = ({p: int(m.sum()) for p, m in found.items()} for found in (masks, kept))
+    if scope == "layer":
+      assert after == {path: round(0.7 * count) for path, count in before.items()}
+    else:
+      assert sum(after.values()) == round(0.7 * sum(before.values()))
+    assert all(not (kept[path] & ~mask).any() for path, mask in masks.items())
+
+
+def test_where_every_sign_flipped_what_is_masked_still_stays_masked():
+  masks = {"a": np.array([False, True, True])}
+  weights, initial = {"a": np.array([5.0, 1.0, 1.0])}, {"a": np.array([5.0, -1.0, -1.0])}
+  options = {"rates": {"a": 0.5}, "criterion": "large_final_same_sign", "initial": initial}
+  kept = prune.prune(weights, masks, **options)["a"]
+  assert not kept[0] and kept.sum() == 1
+
+
+def test_joint_criteria_rank_among_the_weights_that_remain():
+  """Of the three that remain the ranks are 1 2 3 and 3 2 1; among all five, 1 2 5 and 5 4 3."""
+  initial = {"a": np.array([1.0, 2.0, 3.0, 2.4, 2.6])}
+  final = {"a": np.array([3.0, 2.0, 1.0, 0.0, 0.0])}
+  masks = {"a": np.array([True, True, True, False, False])}
+  options = {"rates": {"a": 2 / 3}, "criterion": "large_init_large_final", "initial": initial}
+  assert prune.prune(final, masks, **options)["a"].tolist() == [False, True, False, False, False]
+
+
+def test_random_masks_go_by_the_seed_and_the_site():
+  weights = {path: np.ones(400) for path in "ab"}
+  masks = {path: np.ones(400, bool) for path in "ab"}
+  options = {"rates": {"a": 0.5, "b": 0.5}, "criterion": "random"}
+  one, again, other = (prune.prune(weights, masks, seed=s, **options) for s in ([3, 1], [3, 1], 3))
+  assert (one["a"] == again["a"]).all() and (one["b"] == again["b"]).all()
+  assert 0.4 < (one["a"] == one["b"]).mean() < 0.6 and 0.4 < (one["a"] == other["a"]).mean() < 0.6
+
+
+def test_more_initial_weights_than_sites_are_fine():
+  more = BEFORE | {"bias": np.array([np.nan])}
+  kept = prune.prune(WEIGHTS, ALL, rates={"a": 0.5, "b": 0.0}, criterion="movement", initial=more)
+  assert kept["a"].tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+  ("initial", "message"),
+  [
+    (None, r"criterion='movement' needs the weights from before the training"),
+    ({"a": BEFORE["a"]}, r"initial= does not fit the masks: b: missing"),
+    (BEFORE | {"b": np.ones(4)}, r"initial= does not fit the masks: b: \(4,\), not \(2, 2\)"),
+    (BEFORE | {"a": np.full(4, np.nan)}, r"a holds initial weights that are not finite"),
+  ],
+)
+def test_initial_weights_that_do_not_fit_are_refused(initial, message):
+  with pytest.raises(ValueError, match=message):
+    prune.prune(WEIGHTS, ALL, rates={"a": 0.5, "b": 0.5}, criterion="movement", initial=initial)
+
+
+def test_an_unknown_criterion_is_refused_with_the_known_ones():
+  with pytest.raises(ValueError, match=r"criterion='large' is unknown.*'large_final'.*'movement'"):
+    prune.prune(WEIGHTS, ALL, rates={"a": 0.5, "b": 0.5}, criterion="large")

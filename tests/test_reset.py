@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import keras
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,6 +73,39 @@ def test_constant_with_the_initial_signs():
   deviation = 7.25**0.5
   drawn = reset("constant", keep_sign=True)["fc/kernel"]
   np.testing.assert_allclose(drawn, [[deviation, -deviation]] * 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_the_deviation_of_half_precision_is_computed_in_float32(dtype):
+  """Summed in float16 the squares of 3e-4 underflow; in bfloat16 a sum stops where 1 is too little."""
+  values = (np.tile([1.0, -1.0], 2000) * (3e-4 if dtype == np.float16 else 1)).astype(dtype)
+  options = {"keep_sign": True}
+  drawn = tfl.reset("constant", {"a": values}, None, {"a": np.ones(4000, bool)}, **options)["a"]
+  assert drawn.dtype == dtype
+  np.testing.assert_array_equal(drawn, values)
+
+
+def test_signless_constants_have_signs_of_their_own():
+  values = np.linspace(1.0, 2.0, 1000)
+  drawn = tfl.reset("constant", {"a": values}, None, {"a": np.ones(1000, bool)})["a"]
+  assert abs((drawn > 0).mean() - 0.5) < 0.07  # half of them, +- 4 standard deviations
+  np.testing.assert_allclose(np.abs(drawn), values.std(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("how", tfl.RESETS)
+def test_every_reset_has_a_signed_and_a_signless_form(how):
+  """Signed: the signs of the initial weights, 0 where those are 0. Signless: as they come."""
+  initial = np.concatenate([[0.0], np.random.default_rng(0).normal(size=999)])
+  initializers = {"a": keras.initializers.RandomNormal()}
+  masks = {"a": np.ones(1000, bool)}
+  plain, signed = (
+    tfl.reset(how, {"a": initial}, None, masks, keep_sign=s, initializers=initializers, seed=1)["a"]
+    for s in (False, True)
+  )
+  assert (np.sign(signed) == np.sign(initial))[signed != 0].all() and signed[0] == 0
+  assert (np.abs(signed) == np.where(initial == 0, 0, np.abs(plain))).all()
+  if how != "rewind":
+    assert 0.4 < (np.sign(plain) != np.sign(initial)).mean() < 0.6
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["resample", "reshuffle", "constant"]))

@@ -74,7 +74,14 @@ def test_one_shot_prunes_the_dense_network_at_once(k):
     assert magnitude[mask].min() >= magnitude[~mask].max()
 
 
-@pytest.mark.parametrize("rewind_to,k_step", [("init", 0), ("4it", 4), ("1ep", 15), (20, 20)])
+@pytest.mark.parametrize(
+  "rewind_to,k_step",
+  [
+    ("init", 0),
+    (20, 20),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in [("4it", 4), ("1ep", 15)]),
+  ],
+)
 def test_each_level_starts_at_step_k_with_its_statistics_and_trains_the_rest(k, rewind_to, k_step):
   log = Log()
   build = lambda: mlp(k, k.optimizers.Adam(0.01), batch_norm=True)  # noqa: E731
@@ -303,6 +310,194 @@ def test_a_line_per_level_says_how_much_remains(capsys):
   assert lines[1].startswith("level 1: 50.54 % of the weights remain")
 
 
+# --- Criteria, what the kept start from, what the pruned are held at -----------------------------
+
+
+class Levels(Log):
+  """The masks of every level too."""
+
+  def __init__(self):
+    super().__init__()
+    self.masks = []
+
+  def on_train_begin(self, logs=None):
+    super().on_train_begin(logs)
+    self.masks.append(tfl.capture(self.model).masks)
+
+
+def _linear(k):
+  """One layer, which is quickly traced and whose weights move far."""
+
+  def build():
+    layers = [k.layers.Input((8,)), k.layers.Dense(9, name="fc", bias_initializer="ones")]
+    model = k.Sequential(layers)
+    kernel = np.random.default_rng(0).normal(size=(8, 9))
+    model.set_weights([kernel.astype("float32"), model.get_weights()[1]])
+    return compiled(k, model, k.optimizers.Adam(0.08))
+
+  return build
+
+
+def deconstructed(k, **options):
+  """(ticket, weights before, weights after of each level, masks of each level), of the kernel."""
+  log = Levels()
+  ticket = find(_linear(k), callbacks=[log], **options)
+  starts, ends = ([level[i]["fc/kernel"] for level in log.levels] for i in (0, -1))
+  return ticket, starts, ends, [masks["fc/kernel"] for masks in log.masks]
+
+
+def _top(scores, mask, count):
+  """The highest `count` scores where `mask`."""
+  flat = np.where(mask, scores, -np.inf).ravel()
+  kept = np.zeros(flat.size, bool)
+  kept[np.argsort(-flat, kind="stable")[:count]] = True
+  return kept.reshape(mask.shape)
+
+
+def _zeroed(begun, ended):
+  return np.where(np.abs(ended) < np.abs(begun), 0, begun)
+
+
+def _expected(pruned, begun, ended):
+  """Frozen values in the words of the paper."""
+  return {
+    "freeze_init": begun,
+    "freeze_init_zero_mask": _zeroed(begun, ended),
+    "freeze_init_zero_all": _zeroed(begun, ended),
+    "freeze_init_zero_rev": np.where(np.abs(ended) > np.abs(begun), 0, begun),
+  }[pruned]
+
+
+@pytest.mark.parametrize(
+  "pruned",
+  [
+    "freeze_init_zero_all",
+    "freeze_init_zero_rev",  # a weight held at 0 did not end there by its training
+    *(
+      pytest.param(name, marks=pytest.mark.slow)
+      for name in ("freeze_init", "freeze_init_zero_mask")
+    ),
+  ],
+)
+def test_the_pruned_are_held_by_where_they_began_and_their_last_training_ended(k, pruned, tmp_path):
+  ticket, starts, ends, masks = deconstructed(k, pruned=pruned, rate=0.3)
+  begun, ended = starts[0], np.where(masks[1], ends[1], ends[0])
+  expected = _expected(pruned, begun, ended)
+  gone = ~ticket.masks["fc/kernel"]
+  zeros = (expected == 0)[gone]
+  assert gone.sum() == 72 - 35 and (pruned == "freeze_init" or 3 < zeros.sum() < 35)
+  np.testing.assert_array_equal(ticket.frozen["fc/kernel"][gone], expected[gone])
+  for step in (starts[2], ends[2]):  # and were held so
+    np.testing.assert_array_equal(step[gone], expected[gone])
+  kept = _zeroed(begun, ended) if pruned == "freeze_init_zero_all" else begun
+  np.testing.assert_array_equal(ticket.weights["fc/kernel"][~gone], kept[~gone])
+  assert (ends[2] != starts[2])[~gone].all()  # also what started at 0 is trained
+  ticket.save(tmp_path / "t")
+  loaded = tfl.Ticket.load(tmp_path / "t").frozen["fc/kernel"]
+  np.testing.assert_array_equal(loaded[gone], expected[gone])
+
+
+def test_the_controls_hold_zeros_at_random_places_and_fresh_draws(k):
+  ticket, starts, ends, _ = deconstructed(k, pruned="freeze_init_zero_reshuffle", levels=1)
+  gone = ~ticket.masks["fc/kernel"]
+  frozen = ticket.frozen["fc/kernel"][gone]
+  variant = _zeroed(starts[0], ends[0])[gone]
+  assert (frozen == 0).sum() == (variant == 0).sum() and (frozen != variant).any()
+  assert ((frozen == 0) | (frozen == starts[0][gone])).all()
+  np.testing.assert_array_equal(ends[1][gone], frozen)
+  ticket, _, ends, _ = deconstructed(k, pruned="freeze_reinit", levels=1)
+  gone = ~ticket.masks["fc/kernel"]
+  np.testing.assert_array_equal(ends[1][gone], ticket.frozen["fc/kernel"][gone])
+  # Glorot's uniform draws are at most sqrt(6 / (8 + 9)); the initial weights here are normal.
+  assert np.abs(ends[1][gone]).max() <= (6 / 17) ** 0.5
+  assert len(set(ends[1][gone])) == gone.sum()
+
+
+@pytest.mark.parametrize(
+  ("kept", "keep_sign"),
+  [
+    ("constant", True),
+    ("reinit", True),
+    *(
+      pytest.param(kept, sign, marks=pytest.mark.slow)
+      for kept, sign in [("reshuffle", True), ("resample", True), ("reshuffle", False)]
+    ),
+  ],
+)
+def test_the_kept_start_from_the_reset_with_the_signs_of_the_beginning(k, kept, keep_sign):
+  ticket, starts, ends, masks = deconstructed(k, kept=kept, keep_sign=keep_sign)
+  mask, begun = ticket.masks["fc/kernel"], starts[0]
+  found = ticket.weights["fc/kernel"]
+  assert ((np.sign(found) == np.sign(begun))[mask].mean() == 1) == keep_sign
+  assert (found != begun)[mask].mean() > 0.9
+  np.testing.assert_array_equal(starts[2], np.where(mask, found, 0))
+  np.testing.assert_array_equal(ticket.weights["fc/bias"], np.ones(9))
+  if kept == "constant":
+    np.testing.assert_allclose(np.abs(found[mask]), begun.std(), rtol=1e-6)
+    np.testing.assert_allclose(np.abs(starts[1][masks[1]]), begun.std(), rtol=1e-6)
+  if kept == "reshuffle":
+    np.testing.assert_array_equal(sorted(np.abs(found[mask])), sorted(np.abs(begun[mask])))
+  assert not ticket.frozen and not ends[2][~mask].any()
+
+
+def test_a_level_is_pruned_by_what_its_own_training_began_and_ended_with(k):
+  """With constants for a start, movement is that from the constants on."""
+  ticket, starts, ends, masks = deconstructed(k, criterion="movement", kept="constant")
+  first = _top(np.abs(ends[0] - starts[0]), np.ones((8, 9), bool), 36)
+  np.testing.assert_array_equal(masks[1], first)
+  second = _top(np.abs(ends[1] - starts[1]), first, 18)
+  np.testing.assert_array_equal(ticket.masks["fc/kernel"], second)
+  assert (second != _top(np.abs(ends[1] - starts[0]), first, 18)).any()
+
+
+def test_initial_weights_are_those_of_step_k():
+  """Rewound to step 4, the first 4 steps are a fit of their own."""
+  options = {"criterion": "movement", "rewind_to": "4it", "levels": 1}
+  ticket, starts, ends, _ = deconstructed(keras, **options)
+  at_k, end = ends[0], ends[1]
+  np.testing.assert_array_equal(starts[1], at_k)
+  expected = _top(np.abs(end - at_k), np.ones((8, 9), bool), 36)
+  np.testing.assert_array_equal(ticket.masks["fc/kernel"], expected)
+  assert (expected != _top(np.abs(end - starts[0]), np.ones((8, 9), bool), 36)).any()
+
+
+def test_one_shot_prunes_by_the_dense_training_at_every_level():
+  options = {"criterion": "magnitude_increase", "one_shot": True, "pruned": "freeze_init_zero_mask"}
+  ticket, starts, ends, _ = deconstructed(keras, **options)
+  increase = np.abs(ends[0]) - np.abs(starts[0])
+  expected = _top(increase, np.ones((8, 9), bool), 18)
+  np.testing.assert_array_equal(ticket.masks["fc/kernel"], expected)
+  frozen = ticket.frozen["fc/kernel"][~expected]
+  np.testing.assert_array_equal(frozen, _zeroed(starts[0], ends[0])[~expected])
+
+
+def test_a_search_that_goes_on_from_the_final_weights_measures_movement_from_there():
+  options = {"criterion": "movement", "start": "continue"}
+  ticket, starts, ends, masks = deconstructed(keras, **options)
+  np.testing.assert_array_equal(starts[1], np.where(masks[1], ends[0], 0))
+  expected = _top(np.abs(ends[1] - starts[1]), masks[1], 18)
+  np.testing.assert_array_equal(ticket.masks["fc/kernel"], expected)
+
+
+def test_random_masks_are_the_seeds():
+  options = {"criterion": "random", "levels": 1, "steps": 1}
+  one, again, other = (
+    deconstructed(keras, seed=seed, **options)[0].masks["fc/kernel"] for seed in (1, 1, 2)
+  )
+  assert (one == again).all() and (one != other).any()
+
+
+def test_the_ticket_records_its_criterion_and_actions():
+  words = {
+    "criterion": "large_final_same_sign",
+    "kept": "constant",
+    "keep_sign": True,
+    "pruned": "freeze_init",
+  }
+  ticket = deconstructed(keras, **words, levels=1)[0]
+  assert {name: ticket.metadata[name] for name in words} == words
+
+
 # --- Misuse: one error that names the argument, before any training ------------------------------
 
 
@@ -318,6 +513,13 @@ def test_a_line_per_level_says_how_much_remains(capsys):
     ({"levels": 1.5}, "levels=1.5 is out of range"),
     ({"scope": "net"}, "scope='net' is unknown"),
     ({"start": "again"}, "start='again' is unknown"),
+    ({"criterion": "large"}, "criterion='large' is unknown.*'large_final'"),
+    ({"kept": "rewound"}, "kept='rewound' is unknown. Choose one of rewind, reinit"),
+    ({"pruned": "frozen"}, "pruned='frozen' is unknown. Choose one of zero, freeze_init"),
+    ({"keep_sign": 1}, "keep_sign=1 must be True or False"),
+    ({"start": "continue", "kept": "constant"}, "start='continue' .*kept='constant'.*'rewind'"),
+    ({"start": "continue", "pruned": "freeze_init"}, "pruned='freeze_init'.*start='rewind'"),
+    ({"start": "rewind_learning_rate", "keep_sign": True}, "keep_sign=True.*start='rewind'"),
     ({"rewind_to": "soon"}, "rewind_to='soon' is not a duration"),
     ({"rewind_to": "15it"}, "rewind_to='15it' is step 15"),
     ({"rewind_to": "9ep"}, "rewind_to='9ep' is step 135"),
@@ -335,6 +537,24 @@ def test_bad_arguments_are_refused_before_any_training(k, options, text):
   log = Log()
   with pytest.raises(ValueError, match=text):
     find(lambda: mlp(k), callbacks=[log], **options)
+  assert not log.levels
+
+
+@pytest.mark.parametrize("words", [{"kept": "reinit"}, {"pruned": "freeze_reinit"}])
+def test_a_layer_without_an_initializer_is_refused_before_any_training(k, words):
+  class Own(k.layers.Layer):
+    def build(self, shape):
+      self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 3), initializer="ones")
+
+    def call(self, x):
+      return x @ self.kernel
+
+  def build():
+    return compiled(k, k.Sequential([k.layers.Input((8,)), Own(name="own")]))
+
+  log = Log()
+  with pytest.raises(ValueError, match=r"reinit needs an initializer for own/kernel"):
+    find(build, callbacks=[log], **words)
   assert not log.levels
 
 

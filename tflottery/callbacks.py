@@ -1,6 +1,7 @@
 """Callbacks for `model.fit` of either Keras: the names and nothing else."""
 
 from tflottery.algorithms.early_bird import EarlyBird
+from tflottery.algorithms.gradual import Gradual
 from tflottery.algorithms.magnitude import Magnitude
 from tflottery.algorithms.random import Random
 from tflottery.algorithms.rigl import RigL
@@ -16,6 +17,7 @@ __all__ = [
   "SNFS",
   "SNIP",
   "EarlyBird",
+  "Gradual",
   "HoldMasks",
   "Magnitude",
   "Random",

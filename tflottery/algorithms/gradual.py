@@ -1,17 +1,62 @@
-"""Gradual pruning: by any criterion, from dense to a final sparsity; magnitude and random share it."""
+"""Gradual pruning: by any criterion, from dense to sparse while the network trains.
+
+Zhu & Gupta, To prune, or not to prune, 2017, arXiv:1710.01878, equation 1; Gale et al., The State of
+Sparsity, 2019, arXiv:1902.09574; with the criteria of Zhou et al. 2019, arXiv:1905.01067.
+"""
 
 import numpy as np
 import tensorflow as tf
 
-from tflottery import allocations, rules, site
+from tflottery import allocations, criteria, rules, site
 from tflottery.fitting import HoldMasks
 
 
 class Gradual(HoldMasks):
-  """Prune by a criterion while the network trains; the arguments are those of `Magnitude`.
+  """Prune by a criterion while the network trains, to a final sparsity.
+
+  Masks begin dense. When the schedule is due, after the optimizer's update of that step, the
+  weights (or blocks, channels) of the highest scores stay, and the others become 0 for good.
+  `Magnitude` and `Random` are this with their criteria.
+
+  Departs: what is pruned can't come back, since masked weights are 0, where the authors' code keeps
+  the old values under the mask; counts are exact, ties go to the lower index.
 
   Args:
-    criterion: probe -> scores, higher means keep; see `tflottery.criteria`.
+    criterion: a name of `criteria.named`, such as "movement"; or a function probe -> scores, a dict
+      from site path to float tensor, higher means keep, which runs in the compiled step. The initial
+      weights, where a criterion needs them, are those with which the first `fit` began.
+    sparsity: final share of the masked weights, in (0, 1). None takes the schedule's or, with an
+      `allocation` by pattern, leaves the other sites dense.
+    end_step: the step that reaches it; needed without a schedule.
+    begin_step: the first step that prunes.
+    frequency: steps between two changes of masks.
+    schedule: any tfmot `PruningSchedule`, or a function step -> (due, sparsity); None is the cubic
+      one of Zhu & Gupta from 0 to `sparsity`.
+    allocation: how the sparsity is spread over the sites, always in the same proportion: "equal",
+      "uniform" (the first site dense), "erdos_renyi", "erk", a function, or a dict from pattern to
+      sparsity; see `tflottery.allocations`.
+    scope: "layer" ranks every site by itself; "global" all of them together (and then there is
+      nothing to allocate).
+    granularity: None prunes single weights; or `tflottery.granularity.block(...)`, `n_of_m(...)`,
+      `channel()`.
+    initial: True keeps the initial weights for a function of your own that looks at
+      `probe.initial_weights`; a named criterion has them where it needs them.
+    seed: int of at least 0, for what a named criterion draws; site i at step t draws from
+      (seed, i, t), the same on every device.
+    only, exclude: patterns that choose the sites, as in `tflottery.sites`.
+    log_sites: whether the logs also get `sparsity/<path>` of every site.
+
+  Raises:
+    ValueError: an argument is out of range, unknown or missing; when `fit` starts, if the sparsity
+      can't be allocated or no step of the schedule lies in this `fit`; also as `HoldMasks`.
+
+  >>> import keras
+  >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
+  >>> model.compile("sgd", "mse")
+  >>> callbacks = [Gradual("movement", 0.8, end_step=6, frequency=2)]
+  >>> _ = model.fit(np.ones((8, 4)), np.ones((8, 5)), batch_size=1, verbose=0, callbacks=callbacks)
+  >>> int(np.count_nonzero(model.get_weights()[0]))
+  4
   """
 
   def __init__(
@@ -26,12 +71,21 @@ class Gradual(HoldMasks):
     allocation="equal",
     scope="layer",
     granularity=None,
+    initial=False,
+    seed=0,
     only=None,
     exclude=None,
     log_sites=False,
   ):
     from tflottery import schedules  # imports tfmot
 
+    if not isinstance(initial, bool):
+      raise ValueError(
+        f"initial={initial!r} must be True or False: the weights are captured when fit begins."
+      )
+    if not callable(criterion):
+      initial = criteria.needs_initial(criterion)
+      criterion = criteria.named(criterion, seed)
     rules.check_scope(scope, allocation)
     if sparsity is not None or schedule is None:
       allocations.check(sparsity, allocation)
@@ -54,7 +108,8 @@ class Gradual(HoldMasks):
       if scope == "global":
         wanted = exact(final)
       rule = rules.prune(criterion, wanted, scope=scope, granularity=granularity)
-      return rules.Changes(schedule, rule, ends=getattr(schedule, "end_step", None))
+      ends = getattr(schedule, "end_step", None)
+      return rules.Changes(schedule, rule, ends=ends, initial=initial)
 
     super().__init__(
       lambda model: {path: np.ones(s.shape, bool) for path, s in found(model).items()},

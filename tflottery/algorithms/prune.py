@@ -1,4 +1,4 @@
-"""Prune before training: masks from the untrained network, at once or in iterations."""
+"""Prune outside of training: masks from a network as it stands, at once or in iterations."""
 
 import functools
 
@@ -8,17 +8,24 @@ import tensorflow as tf
 from tflottery import allocations, arguments, criteria, rules, site, strategies, training
 from tflottery.algorithms import checks
 from tflottery.algorithms.grasp import grasp
+from tflottery.algorithms.initial_weights import initial_weights
 from tflottery.algorithms.network import Network, Probe, unchanged
 from tflottery.algorithms.synflow import synflow
 from tflottery.probe import Lazy
 
+
+def _deconstructed(name):
+  return lambda probe: criteria.named(name, probe.seed)(probe)
+
+
 CRITERIA = {
   "magnitude": criteria.magnitude,
-  "random": lambda probe: criteria.random(probe.seed)(probe),
+  "random": _deconstructed("random"),
   "snip": criteria.snip,
   "grasp": grasp,
   "synflow": synflow,
 }
+CRITERIA |= {name: _deconstructed(name) for name in criteria.DECONSTRUCTED if name not in CRITERIA}
 _ITERATIONS = {"synflow": 100}  # the paper's; the others prune at once
 
 
@@ -27,6 +34,7 @@ def prune(
   criterion="synflow",
   *,
   sparsity,
+  initial=None,
   data=None,
   loss=None,
   allocation="equal",
@@ -38,7 +46,7 @@ def prune(
   only=None,
   exclude=None,
 ):
-  """Masks for a network before it is trained.
+  """Masks for a network before it is trained, or from what training made of it.
 
   The model stays as it is, weights, statistics, optimizer, metrics and seeds, also where this raises.
   A data set is begun anew once, which is all that one that shuffles notices.
@@ -51,6 +59,13 @@ def prune(
   or let the callback prune when `fit` starts:
 
       tfl.callbacks.HoldMasks(lambda model: tfl.prune(model, "snip", sparsity=0.9, data=train))
+
+  The criteria of Zhou et al. 2019, arXiv:1905.01067, such as "movement", look at trained weights, and
+  most of them at what those were before:
+
+      initial = tfl.capture(model).weights
+      model.fit(train, epochs=10)
+      masks = tfl.prune(model, "movement", sparsity=0.9, initial=initial, scope="layer")
 
   Over several iterations the share of weights that live falls exponentially, as in Tanaka et al.
   2020, arXiv:2006.05467, Algorithm 1: after iteration i of n it is (1 - sparsity)^(i/n). Every
@@ -65,11 +80,13 @@ def prune(
 
   Args:
     model: a built model of either Keras; compiled, for "snip" and "grasp" without `loss`.
-    criterion: "synflow", "snip", "grasp", "magnitude", "random", or a function probe -> scores, a
-      dict from site path to float tensor, higher means keep. `algorithms.network.Probe` says what
-      it may look at.
+    criterion: "synflow", "snip", "grasp", "magnitude", "random", a name of `criteria.named` (the
+      model's weights are then the final ones), or a function probe -> scores, a dict from site path
+      to float tensor, higher means keep. `algorithms.network.Probe` says what it may look at.
     sparsity: share of the masked weights in all sites, in (0, 1); None with an `allocation` by
       pattern and scope "layer".
+    initial: dict from path to array, the weights before training: `tfl.capture(model).weights` taken
+      then, or a ticket's `weights`; None will do where the criterion does not look at them.
     data: what "snip" and "grasp" look at: a `tf.data.Dataset` of batches (x, y) or (x, y, sample
       weights), whose first ones are taken, or a tuple of arrays, of which batches of up to 128
       examples are drawn. "synflow" needs it only where the model does not say the shape of its
@@ -82,7 +99,7 @@ def prune(
     granularity: see `tflottery.granularity`; None ranks single weights.
     iterations: at least 1; None takes the paper's, 100 for "synflow" and 1 otherwise.
     batches: how many batches' gradients are summed, at least 1.
-    seed: int of at least 0, of the "random" criterion and of the batches drawn from arrays.
+    seed: int of at least 0, of the criteria that draw and of the batches drawn from arrays.
     only, exclude: patterns that choose the sites, as in `tflottery.sites`.
 
   Returns:
@@ -93,9 +110,10 @@ def prune(
   masks are sparser than what is asked for.
 
   Raises:
-    ValueError: an argument is out of range; data or a loss is missing; scores are not finite or all
-      0, as in an iteration after one that left a layer without any weight.
-    TypeError: `model` is no Keras model, or the data is neither a data set nor arrays.
+    ValueError: an argument is out of range or unknown; data, a loss or the initial weights are
+      missing; initial weights do not fit, every mismatch listed; scores are not finite or all 0, as in
+      an iteration after one that left a layer without any weight.
+    TypeError: `model` is no Keras model, `initial` no dict, or the data neither a data set nor arrays.
 
   >>> import keras
   >>> from tflottery.fitting import HoldMasks
@@ -118,6 +136,7 @@ def prune(
   batches = arguments.whole("batches", batches, least=1)
   seed = arguments.whole("seed", seed, least=0)
   sites = site.sites(model, only=only, exclude=exclude)
+  initial = initial_weights(model, sites, initial, name)
   strategies.check(model)
   wanted = _wanted(sites, sparsity, allocation, scope, granularity)
   rule = rules.prune(
@@ -129,7 +148,7 @@ def prune(
   with unchanged(model):
     weights = {path: tf.convert_to_tensor(s.variable) for path, s in sites.items()}
     for i in range(iterations):
-      probe = _probe(network, weights, masks, i, seed)
+      probe = _probe(network, weights, masks, i, seed, initial)
       masks = rule(probe, (i + 1) / iterations)
   masks = {path: np.array(mask) for path, mask in masks.items()}
   checks.warn_of_empty(masks)
@@ -169,7 +188,7 @@ def _held(model, sites):
   return {path: tf.constant(mask) for path, mask in masks.items()}
 
 
-def _probe(network, weights, masks, step, seed):
+def _probe(network, weights, masks, step, seed, initial):
   """A probe of the network under masks, whose variables take on the masked weights."""
   masked = {path: tf.where(masks[path], w, tf.zeros_like(w)) for path, w in weights.items()}
   for path, s in network.sites.items():
@@ -182,4 +201,5 @@ def _probe(network, weights, masks, step, seed):
     step=tf.constant(step, tf.int64),
     network=network,
     seed=seed,
+    initial_weights=initial,
   )

@@ -3,19 +3,18 @@
 The baseline of Gale et al., The State of Sparsity, 2019, arXiv:1902.09574.
 """
 
-from tflottery import criteria
 from tflottery.algorithms.gradual import Gradual
 
 
 class Random(Gradual):
-  """Prune weights drawn at random while the network trains, on the schedule of `Magnitude`.
+  """Prune weights drawn at random while the network trains, on the schedule of `Gradual`.
 
   Args:
-    sparsity and all others: as in `Magnitude`.
+    sparsity and all others: as in `Gradual`.
     seed: int; site i at step t draws from (seed, i, t), the same on every device.
 
   Raises:
-    ValueError: as `Magnitude`.
+    ValueError: as `Gradual`.
 
   >>> import keras, numpy as np
   >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, name="fc")])
@@ -27,4 +26,4 @@ class Random(Gradual):
   """
 
   def __init__(self, sparsity=None, *, seed=0, **arguments):
-    super().__init__(criteria.random(seed), sparsity, **arguments)
+    super().__init__("random", sparsity, seed=seed, **arguments)

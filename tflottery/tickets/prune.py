@@ -1,7 +1,8 @@
-"""One level of iterative magnitude pruning: trained weights and masks in, masks out.
+"""One level of iterative pruning: trained weights and masks in, masks out.
 
 Frankle & Carbin, The Lottery Ticket Hypothesis, ICLR 2019, arXiv:1803.03635, section 2; over the
-whole network as in Frankle et al. 2020, arXiv:1912.05671.
+whole network as in Frankle et al. 2020, arXiv:1912.05671; by other criteria than magnitude as in Zhou
+et al. 2019, arXiv:1905.01067, section 2.
 
 Departs: exact counts, where the authors' code removes one weight more (an off-by-one at its
 threshold) and all that tie with it.
@@ -13,8 +14,10 @@ import warnings
 
 import numpy as np
 
+from tflottery import criteria
 from tflottery import masks as _masks
 from tflottery import site as _sites
+from tflottery.probe import Probe
 
 SCOPES = ("layer", "global")
 
@@ -109,8 +112,8 @@ def check(sizes, rates, *, levels, scope, one_shot=False):
     )
 
 
-def prune(weights, masks, *, rates, scope="layer"):
-  """Remove a share of the remaining weights, the smallest in magnitude.
+def prune(weights, masks, *, rates, scope="layer", criterion="large_final", initial=None, seed=0):
+  """Remove a share of the remaining weights, those of the lowest scores: the smallest in magnitude.
 
   Args:
     weights: dict from path to array, the trained weights.
@@ -118,22 +121,24 @@ def prune(weights, masks, *, rates, scope="layer"):
     rates: dict from site path to the share of its remaining weights to remove.
     scope: "layer" ranks each layer by itself; "global" ranks together all sites of one rate. A site
       with a rate of 0 stays as it is.
+    criterion: a name of `criteria.named`. Joint criteria rank among the weights that remain.
+    initial: dict from path to array, the weights before that training; None will do where the
+      criterion looks at the trained ones alone.
+    seed: int or sequence of ints, of the criteria that draw; site i draws from (seed, i).
 
   Returns:
     Masks with exactly `max(1, round((1 - rate) * remaining))` weights per ranking. Of equal
-    magnitudes those of the higher index go first.
+    scores those of the higher index go first.
 
   Raises:
-    ValueError: a weight is not finite, or a layer would lose its last weight.
+    ValueError: a weight is not finite, a layer would lose its last weight, the criterion is unknown,
+      or the initial weights that it needs are missing or of another shape.
 
   >>> weights = {"fc/kernel": np.array([0.1, -4.0, 0.3, 2.0])}
   >>> prune(weights, {"fc/kernel": np.ones(4, bool)}, rates={"fc/kernel": 0.5})["fc/kernel"].tolist()
   [False, True, False, True]
   """
-  for path in masks:
-    if not np.isfinite(weights[path]).all():
-      raise ValueError(f"{path} holds weights that are not finite: the training diverged.")
-  scores = {p: np.where(m, np.abs(weights[p]), -np.inf) for p, m in masks.items()}
+  scores = _scores(weights, masks, criterion, initial, seed)
   remaining = {p: int(np.count_nonzero(m)) for p, m in masks.items()}
   kept = {}
   for pool in _pools(rates, scope):
@@ -147,6 +152,39 @@ def prune(weights, masks, *, rates, scope="layer"):
       "scope='layer', or leave that layer dense with a rate of 0 in rates=."
     )
   return found
+
+
+def _scores(weights, masks, criterion, initial, seed):
+  """Scores by site path, -inf where the mask is False."""
+  score = criteria.named(criterion, seed)
+  _check_finite(weights, masks, "weights that are not finite: the training diverged")
+  if not criteria.needs_initial(criterion):
+    initial = None
+  if initial is not None:
+    _check_shapes(initial, masks)
+    _check_finite(initial, masks, "initial weights that are not finite: give those before training")
+    initial = {path: initial[path] for path in masks}
+  weights = {path: weights[path] for path in masks}
+  found = score(Probe(weights, masks, gradients={}, step=0, initial_weights=initial))
+  return {p: np.where(mask, found[p], -np.inf) for p, mask in masks.items()}
+
+
+def _check_finite(weights, masks, problem):
+  for path in masks:
+    if not np.isfinite(weights[path]).all():
+      raise ValueError(f"{path} holds {problem}.")
+
+
+def _check_shapes(initial, masks):
+  lacking = [path for path in masks if path not in initial]
+  others = [p for p, m in masks.items() if p in initial and np.shape(initial[p]) != m.shape]
+  if lacking or others:
+    listed = [f"{p}: missing" for p in lacking]
+    listed += [f"{p}: {np.shape(initial[p])}, not {masks[p].shape}" for p in others]
+    raise ValueError(
+      f"initial= does not fit the masks: {'; '.join(listed)}. Give the weights that the model had "
+      "before that training."
+    )
 
 
 def _pools(rates, scope):

@@ -2,12 +2,14 @@
 
 Each takes (initial, final, mask) of one site, arrays of the weight's shape, with the keywords seed
 (int or ints), keep_sign (True carries the signs of the initial weights over) and initializer (for
-reinit), and returns the new start weights; what is masked does not matter. Sources: Frankle & Carbin 2019, arXiv:1803.03635
-(rewind, reinit); Zhou et al. 2019, arXiv:1905.01067, section 4.1 (resample as "reinit", reshuffle,
-constant, and the signs).
+reinit), and returns the new start weights; what is masked does not matter. Sources: Frankle & Carbin
+2019, arXiv:1803.03635 (rewind, reinit); Zhou et al. 2019, arXiv:1905.01067, section 4.1 (resample as
+"reinit", reshuffle, constant, and the signs).
 
 Departs: `reinit` draws from the layer's own initializer; the authors of 1905.01067 permute the
-layer's initial values under that name, which is `resample` here, drawn with replacement.
+layer's initial values under that name, which is `resample` here, drawn with replacement. The signs of
+`constant` are fair draws, where they permute the layer's. Over several levels they reset what the
+level before began with; `find_ticket` resets the weights rewound to at every level.
 """
 
 import functools
@@ -79,7 +81,9 @@ def constant(initial, final, mask, rng, initializer):
   [-2.0, 2.0]
   """
   signs = rng.integers(0, 2, initial.shape) * 2 - 1
-  return (signs * initial.std()).astype(initial.dtype)
+  # In half precision sums of squares underflow, and bfloat16's stop to grow.
+  wide = initial.astype("float32") if initial.dtype.itemsize < 4 else initial
+  return (signs * wide.std()).astype(initial.dtype)
 
 
 RESETS = {
@@ -128,8 +132,14 @@ def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=N
   return result
 
 
-def require_initializers(initializers):
-  """Refuse `reinit` where a layer declares no initializer that can be given a new seed.
+def require_initializers(
+  initializers, how="reinit", instead="resample, which draws from its initial values"
+):
+  """Refuse fresh draws where a layer declares no initializer that can be given a new seed.
+
+  Args:
+    initializers: dict from site path to initializer or None.
+    how, instead: what asks for them, and what would do without.
 
   Raises:
     ValueError: names the weights.
@@ -137,8 +147,8 @@ def require_initializers(initializers):
   lacking = [p for p, initializer in initializers.items() if not hasattr(initializer, "get_config")]
   if lacking:
     raise ValueError(
-      f"reinit needs an initializer for {', '.join(lacking)}: pass initializers_of(model), or, where "
-      "a layer declares none, use resample, which draws from its initial values."
+      f"{how} needs an initializer for {', '.join(lacking)}: pass initializers_of(model), or, where "
+      f"a layer declares none, use {instead}."
     )
 
 

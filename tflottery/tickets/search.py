@@ -2,7 +2,8 @@
 
 Frankle & Carbin, ICLR 2019, arXiv:1803.03635; rewinding to step k from Frankle et al., Stabilizing
 the Lottery Ticket Hypothesis, arXiv:1903.01611, and Linear Mode Connectivity, ICML 2020,
-arXiv:1912.05671; learning-rate rewinding from Renda et al., ICLR 2020, arXiv:2003.02389.
+arXiv:1912.05671; learning-rate rewinding from Renda et al., ICLR 2020, arXiv:2003.02389; other
+criteria, resets and what becomes of the pruned from Zhou et al., NeurIPS 2019, arXiv:1905.01067.
 """
 
 import itertools
@@ -14,7 +15,8 @@ from tflottery import durations
 from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery.seeds import seeds_of, set_seed
-from tflottery.tickets import prune
+from tflottery.tickets import freeze, prune
+from tflottery.tickets.actions import Actions
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
 from tflottery.versions import versions
@@ -39,6 +41,10 @@ def find_ticket(
   one_shot=False,
   rewind_to="init",
   start="rewind",
+  criterion="large_final",
+  kept="rewind",
+  keep_sign=False,
+  pruned="zero",
   epochs=None,
   steps=None,
   batch_size=32,
@@ -49,11 +55,15 @@ def find_ticket(
   callbacks=(),
   verbose=1,
 ):
-  """Find a lottery ticket by iterative magnitude pruning.
+  """Find a lottery ticket by iterative magnitude pruning, or by another criterion.
 
   The dense network is trained to the end; then each level removes a share of the remaining weights,
   puts the survivors back to their values of step k with fresh optimizer slots, and trains them for
   the rest of the steps, the learning-rate schedule going on from k.
+
+  A criterion compares the trained weights with those that the same training began with: for level 1
+  the weights of step k. Resets, and what becomes of the pruned, go by the weights of step k at every
+  level; of a pruned weight counts what its own last training made of it.
 
   Args:
     build_model: function without arguments that returns a compiled model of either Keras.
@@ -68,6 +78,13 @@ def find_ticket(
     rewind_to: k, as 'init', '500it' or '2ep'.
     start: "rewind" (Frankle et al.); "continue" trains on from the final weights, at the final
       learning rate; "rewind_learning_rate" keeps the final weights and rewinds the schedule alone.
+    criterion: which weights stay: "large_final" (those of the largest magnitude), or another name of
+      `criteria.named`.
+    kept: what the survivors start from, a name in `tfl.RESETS`; another than "rewind" needs
+      start="rewind".
+    keep_sign: True gives the survivors the signs that they had at step k.
+    pruned: what the others are held at, a name in `tfl.FREEZES`; another than "zero" needs
+      start="rewind".
     epochs, steps: length of the dense training; give exactly one.
     batch_size: for arrays; they are shuffled from `seed`.
     seed: int, from which separate seeds of initialisation, data order (and dropout) and masks are
@@ -77,8 +94,8 @@ def find_ticket(
     verbose: 0 is silent, 1 prints a line per level, 2 Keras's progress as well.
 
   Returns:
-    The `Ticket` of the last level: masks, and the weights to start its training from. Its metadata
-    hold the history of the levels: sparsity and final metrics.
+    The `Ticket` of the last level: masks, the weights to start its training from, and what the
+    pruned are held at. Its metadata hold the history of the levels: sparsity and final metrics.
 
   Raises:
     ValueError, TypeError: an argument is out of range or does not fit the model, before training;
@@ -96,6 +113,8 @@ def find_ticket(
   """
   if start not in STARTS:
     raise ValueError(f"start={start!r} is unknown. Choose one of {', '.join(STARTS)}.")
+  actions = Actions(criterion, kept, keep_sign, pruned, scope)
+  actions.check(start)
   if not callable(build_model) or hasattr(build_model, "fit"):
     raise TypeError(
       f"build_model={build_model!r} must be a function that returns a compiled model."
@@ -116,35 +135,40 @@ def find_ticket(
   prune.check(sizes, site_rates, levels=levels, scope=scope, one_shot=one_shot)
   end, k = _lengths(data, epochs, steps, rewind_to)
   fit = _Fit(model, data, _dataset(validation, batch_size, None), callbacks, verbose)
-  restart = Restart(model, sites)
+  own = {"initializers": actions.initializers(model, sites), "seed": seeds["masks"]}
+  restart = Restart(model, sites, freezes=pruned != "zero")
   try:
     masks = every = {path: np.ones(site.shape, bool) for path, site in sites.items()}
     initial = restart.weights()
     restart(initial, masks, seed=[seeds["order"], 0])
     fit(0, k)
-    rewound = restart.weights()
+    begin = rewound = restart.weights()
+    frozen = {}
     history = [_report(0, masks, fit(k, end), verbose)]
-    dense = final = restart.weights()
-    begin = rewound
+    dense = final = lived = restart.weights()
     for level in range(1, levels + 1):
       if one_shot:
         shot = prune.one_shot_rates(site_rates, level)
-        masks = prune.prune(dense, every, rates=shot, scope=scope)
+        masks = actions.masks(level, rewound, dense, every, shot, seed=seeds["masks"])
+        lived = dense
       else:
-        masks = prune.prune(final, masks, rates=site_rates, scope=scope)
+        masks = actions.masks(level, begin, final, masks, site_rates, seed=seeds["masks"])
       begin, position = STARTS[start](rewound, final, k, end)
-      restart(begin, masks, step=position, seed=[seeds["order"], level])
+      if start == "rewind":
+        begin, frozen = actions.start(level, rewound, lived, masks, **own)
+      restart(begin, masks, frozen=frozen, step=position, seed=[seeds["order"], level])
       history.append(_report(level, masks, fit(k, end), verbose))
       final = restart.weights()
+      lived = freeze.lived(masks, final, lived)
   finally:
     restart.release()
   origin = {
     "rate": rate,
     "rates": dict(rates or {}),
-    "scope": scope,
     "one_shot": one_shot,
     "rewind_to": k,
     "start": start,
+    **actions.words,
     "steps": end,
     "seed": seed,
     "seeds": seeds,
@@ -153,7 +177,7 @@ def find_ticket(
     "history": history,
     "versions": versions(),
   }
-  return Ticket(masks, begin, levels, origin)
+  return Ticket(masks, begin, levels, origin, frozen)
 
 
 class _Fit:
