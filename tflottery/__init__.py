@@ -3,9 +3,21 @@
 import importlib
 import sys
 
-from tflottery import allocations, analysis, callbacks, export, granularity, masks, structured
+from tflottery import (
+  allocations,
+  analysis,
+  callbacks,
+  export,
+  granularity,
+  masks,
+  structured,
+  supermasks,
+)
 from tflottery.algorithms.prune import prune
 from tflottery.site import sites
+from tflottery.supermasks.edge_popup import edge_popup
+from tflottery.supermasks.supermask import supermask
+from tflottery.tickets.freeze import FREEZES, freeze
 from tflottery.tickets.reset import RESETS, initializers_of, reset
 from tflottery.tickets.search import find_ticket
 from tflottery.tickets.ticket import Ticket, capture
@@ -13,14 +25,17 @@ from tflottery.training import hold
 
 __version__ = "0.1.0"
 __all__ = [
+  "FREEZES",
   "RESETS",
   "Ticket",
   "allocations",
   "analysis",
   "callbacks",
   "capture",
+  "edge_popup",
   "export",
   "find_ticket",
+  "freeze",
   "granularity",
   "hold",
   "initializers_of",
@@ -29,6 +44,8 @@ __all__ = [
   "reset",
   "sites",
   "structured",
+  "supermask",
+  "supermasks",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Layers whose weights are computed from trained parameters, for both Kerases."""
