@@ -1,8 +1,9 @@
-"""What held masks and RigL cost: milliseconds per training step, and ratios to the dense network.
+"""What held masks, RigL and supermasks cost: milliseconds per step, and ratios to the dense network.
 
     python benchmarks/step_overhead.py [--rounds=15] [--instances=3] [--networks=lenet_300_100] [--kerases=keras]
 
-`held masks` do not change; `rigl` changes them every 100 steps, at 90 % ERK.
+`held masks` do not change; under `frozen values` masked weights hold their initial values instead of 0;
+`rigl` changes masks every 100 steps, at 90 % ERK; a `supermask` trains one logit per weight.
 
 Every arm is trained through `model.fit` in one process, all arms of a cell in a new random order in
 every round. Two models of equal code can differ in speed for good, by where their buffers happen to
@@ -56,21 +57,25 @@ def arm(name, k, network, setting):
     schedule = tfmot.sparsity.keras.ConstantSparsity(0.8, begin_step=0, frequency=100)
     model = tfmot.sparsity.keras.prune_low_magnitude(model, pruning_schedule=schedule)
     callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
+  if name == "supermask":
+    model = tfl.supermask(model)
   loss = k.losses.SparseCategoricalCrossentropy(from_logits=True)
   # Explicit, because "auto" means XLA to Keras 3 and not to tf_keras.
   model.compile(k.optimizers.Adam(1.2e-3), loss, **{"jit_compile": False, **setting})
   if name == "rigl":
     tfl.callbacks.RigL(0.9, end_step=10**9, frequency=100).hold(model)
-  if name == "held masks":
-    rng = np.random.default_rng(0)
-    masks = {path: rng.random(site.shape) < 0.2 for path, site in tfl.sites(model).items()}
-    tfl.hold(model, masks)
+  if name in ("held masks", "frozen values"):
+    rng, sites = np.random.default_rng(0), tfl.sites(model)
+    masks = {path: rng.random(site.shape) < 0.2 for path, site in sites.items()}
+    initial = {path: np.array(site.variable.numpy()) for path, site in sites.items()}
+    tfl.hold(model, masks, frozen=initial if name == "frozen values" else None)
   return model, callbacks, batch_size
 
 
 def measure(k, network, steps, setting, *, rounds, instances):
   """Median milliseconds per step of every arm."""
-  names = ["dense", "dense again", "held masks", "rigl"] + ["tfmot"] * (k is tf_keras)
+  names = ["dense", "dense again", "held masks", "frozen values", "rigl", "supermask"]
+  names += ["tfmot"] * (k is tf_keras)
   models = {(name, i): arm(name, k, network, setting) for name in names for i in range(instances)}
   rng = np.random.default_rng(0)
   images = rng.random((6000, 28, 28, 1), np.float32)

@@ -24,8 +24,23 @@ def get_config():
   # "rewind", "continue" (no reset), or "rewind_learning_rate".
   config.start = "rewind"
 
+  # Which of a level's weights are kept, by their initial and final values: large_final, small_final,
+  # large_init, small_init, large_init_large_final, small_init_small_final, magnitude_increase,
+  # movement, random; each also with _same_sign or _diff_sign (Zhou et al. 2019, arXiv:1905.01067).
+  config.criterion = "large_final"
+  # What becomes of the kept: rewind, reinit, resample, reshuffle, constant; whether with the signs of
+  # the initial weights. What becomes of the pruned: zero, freeze_init, freeze_init_zero_mask,
+  # freeze_init_zero_all, freeze_init_zero_rev, freeze_init_zero_reshuffle, freeze_reinit.
+  config.kept = "rewind"
+  config.keep_sign = False
+  config.pruned = "zero"
+
+  # Further criteria, each with tickets of its own, found level by level beside the first's.
+  config.criteria = ()
   # Controls beside the winning ticket: reinit, resample, reshuffle, constant, each also with
-  # _keep_sign, random_mask, random_mask_global; and the levels they are trained at, () for all.
+  # _keep_sign, random_mask, random_mask_global; any of the kept (rewind too) with any of the pruned,
+  # as rewind_freeze_init or constant_keep_sign_freeze_init_zero_mask; and the levels they are trained
+  # at, () for all.
   config.arms = ()
   config.arm_levels = ()
   # One search per seed; initialisation, data order and masks draw from seeds of their own.

@@ -64,7 +64,7 @@ def table(workdir):
 
 def outcome(workdir):
   """What a search found, without what depends on the clock: tickets' bytes, rows, curves, files."""
-  tickets = {str(p.relative_to(workdir)): p.read_bytes() for p in workdir.glob("tickets/*/*")}
+  tickets = {str(p.relative_to(workdir)): p.read_bytes() for p in workdir.rglob("*.ticket")}
   rows = [{n: v for n, v in row.items() if n not in TIMES} for row in table(workdir)]
   pieces = workdir.glob("pieces/*/*")
   curves = {str(p.relative_to(workdir)): json.loads(p.read_text())["curve"] for p in pieces}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tflottery as tfl
+from tflottery import criteria
 from tflottery.experiments import arms
 from tflottery.seeds import seeds_of
 
@@ -26,15 +27,50 @@ def ticket():
   return tfl.Ticket(masks, weights, level=2)
 
 
-def _draw(ticket, arm, seed=0):
-  return arms.draw(ticket, arm, seed=seed, initializers=INITIALIZERS)
+def _draw(ticket, arm, seed=0, trained=None):
+  """(weights, masks) of an arm that holds its pruned weights at 0."""
+  weights, masks, frozen = arms.draw(ticket, arm, trained, seed=seed, initializers=INITIALIZERS)
+  assert frozen == {}
+  return weights, masks
 
 
-def test_the_arms_are_the_resets_with_and_without_signs_and_random_masks():
-  assert set(arms.ARMS) == {
-    "reinit", "reinit_keep_sign", "resample", "resample_keep_sign", "reshuffle",
-    "reshuffle_keep_sign", "constant", "constant_keep_sign", "random_mask", "random_mask_global",
-  }  # fmt: skip
+_RESETS = (
+  "reinit", "reinit_keep_sign", "resample", "resample_keep_sign", "reshuffle", "reshuffle_keep_sign",
+  "constant", "constant_keep_sign",
+)  # fmt: skip
+
+
+def test_the_arms_are_the_resets_and_random_masks_and_the_matrix_of_actions():
+  first = [*_RESETS, "random_mask", "random_mask_global"]
+  assert list(arms.ARMS)[:10] == first, "an arm's place is part of its seed"
+  kept, pruned = ["rewind", *_RESETS], [name for name in tfl.FREEZES if name != "zero"]
+  assert set(arms.ARMS) - set(first) == {f"{one}_{other}" for one in kept for other in pruned}
+  assert len(arms.ARMS) == 10 + 9 * 6
+
+
+def test_an_arm_of_the_matrix_resets_the_kept_and_holds_the_pruned(ticket):
+  # Of fc's pruned weights (0, 2), (1, 0) and (1, 1) the first shrank; of the kept (0, 0) did.
+  ends = {"fc/kernel": np.array([[0, 9, 0, 9], [9, 9, 9, 9]], "float32")}
+  trained = ticket.weights | ends
+  draw = {"seed": 0, "initializers": INITIALIZERS}
+  arm = "constant_keep_sign_freeze_init_zero_all"
+  weights, masks, frozen = arms.draw(ticket, arm, trained, **draw)
+  assert masks is ticket.masks
+  initial = ticket.weights["fc/kernel"]
+  np.testing.assert_array_equal(frozen["fc/kernel"][0, 2], 0)
+  np.testing.assert_array_equal(frozen["fc/kernel"][1, :2], initial[1, :2])
+  np.testing.assert_allclose(weights["fc/kernel"][0, [0, 1, 3]], [0, -2, -2], rtol=1e-6)
+  np.testing.assert_allclose(weights["fc/kernel"][1, 2:], [2, -2], rtol=1e-6)
+  weights, _, frozen = arms.draw(ticket, "rewind_freeze_init_zero_rev", trained, **draw)
+  np.testing.assert_array_equal(weights["fc/kernel"], initial)
+  assert frozen["fc/kernel"][0, 2] == initial[0, 2] and not frozen["fc/kernel"][1, :2].any()
+
+
+def test_the_actions_of_an_arm_are_told_by_name():
+  assert arms.actions("ticket") == ("rewind", "zero")
+  assert arms.actions("constant") == ("constant", "zero")
+  assert arms.actions("reinit_keep_sign_freeze_reinit") == ("reinit_keep_sign", "freeze_reinit")
+  assert arms.actions("random_mask") is None
 
 
 def test_the_ticket_is_trained_as_it_is(ticket):
@@ -42,7 +78,7 @@ def test_the_ticket_is_trained_as_it_is(ticket):
   assert weights is ticket.weights and masks is ticket.masks
 
 
-@pytest.mark.parametrize("arm", [arm for arm in arms.ARMS if not arm.startswith("random_mask")])
+@pytest.mark.parametrize("arm", _RESETS)
 def test_a_reset_changes_the_kernels_alone_and_is_a_function_of_seed_level_and_arm(ticket, arm):
   before = {path: value.copy() for path, value in ticket.weights.items()}
   weights, masks = _draw(ticket, arm)
@@ -90,7 +126,7 @@ def test_random_masks_keep_the_counts_and_the_weights(ticket):
 
 
 def test_every_draw_has_a_seed_of_its_own():
-  names = ["ticket", *arms.ARMS]
+  names = ["ticket", *arms.ARMS, *criteria.DECONSTRUCTED]
   seeds = [tuple(arms.arm_seed(s, n, arm)) for s in (0, 1) for n in (0, 1, 2) for arm in names]
   assert len(set(seeds)) == len(seeds)
 

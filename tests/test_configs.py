@@ -20,6 +20,9 @@ from tflottery.experiments import (
   starts,
   task,
 )
+from tflottery.experiments.supermasks import pieces as supermask_pieces
+from tflottery.experiments.supermasks import settings as supermask_settings
+from tflottery.experiments.supermasks import task as supermask_task
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
@@ -27,7 +30,10 @@ from tflottery.tickets.ticket import Ticket
 FILES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*.py"))
 LARGE = ("conv_", "resnet_", "vgg_")
 # Others train the same model, or it is large.
-LONG = ("configs/compare_mnist", "configs/lth_mnist", "configs/rethinking_cifar10")
+LONG = (
+  "configs/compare_mnist", "configs/deconstructing", "configs/lth_mnist", "configs/rethinking_cifar10",
+  "configs/supermask",
+)  # fmt: skip
 
 
 def _of(name):
@@ -35,8 +41,8 @@ def _of(name):
   return [file for file in FILES if name in config(file)]
 
 
-SEARCHES, RUNS, COMPARISONS = _of("levels"), _of("algorithm"), _of("algorithms")
-BIRDS = _of("draw_at")
+SEARCHES, RUNS, COMPARISONS = _of("rewind_to"), _of("algorithm"), _of("algorithms")
+BIRDS, SUPERMASKS = _of("draw_at"), _of("trained")
 
 
 def test_the_configs_that_the_readme_needs_are_there():
@@ -49,7 +55,7 @@ def test_the_configs_that_the_readme_needs_are_there():
 
 
 def test_every_file_is_of_one_experiment_but_what_all_of_them_share():
-  every = sorted([*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, "configs/common.py"])
+  every = sorted([*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, *SUPERMASKS, "configs/common.py"])
   assert every == FILES
 
 
@@ -131,4 +137,17 @@ def test_an_early_bird_training_trains_one_step(file):
   before = model.get_weights()
   model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
   assert all(np.isfinite(value).all() for value in model.get_weights())
+  assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("file", _marked(SUPERMASKS))
+def test_a_supermask_trains_one_step(file):
+  chosen = supermask_settings.read(config(file))
+  assert len(supermask_pieces.planned(chosen)) == len(chosen.seeds) * (1 + len(chosen.trained))
+  _require(chosen.dataset)
+  work = task.load(chosen.of("supermask"), supermask_task.Task)
+  work = dataclasses.replace(work, steps_per_execution=1)
+  model = work.compiled(work.masked(chosen.trained[0], 0))
+  before = model.get_weights()
+  model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
   assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))

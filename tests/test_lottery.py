@@ -138,13 +138,80 @@ def test_a_search_of_no_levels_trains_the_dense_network(tmp_path):
 
 @pytest.mark.slow
 def test_every_arm_is_trained_at_the_size_of_the_ticket(tmp_path):
-  _search(tmp_path, levels=1, steps=10, rewind_to=0, arms=tuple(arms.ARMS))
+  others = [arm for arm in arms.ARMS if arm not in arms.ACTIONS]
+  others += [f"constant_keep_sign_{how}" for how in tfl.FREEZES if how != "zero"]
+  _search(tmp_path, levels=1, steps=10, rewind_to=0, arms=tuple(others))
   rows = {row["arm"]: row for row in table(tmp_path) if row["level"] == "1"}
-  assert rows.keys() == {"ticket", *arms.ARMS}
+  assert rows.keys() == {"ticket", *others}
   assert {row["remaining_percent"] for row in rows.values()} == {
     rows["ticket"]["remaining_percent"]
   }
   assert len({row["early_stop_validation_loss"] for row in rows.values()}) == len(rows)
+
+
+DECONSTRUCTED = {
+  "criteria": ("large_init", "random"),
+  "arms": ("rewind_freeze_init_zero_mask", "constant_keep_sign_freeze_init"),
+  "arm_levels": (2,),
+  "rewind_to": "init",
+}
+
+
+@pytest.fixture(scope="module")
+def deconstructed(tmp_path_factory):
+  return _search(tmp_path_factory.mktemp("deconstructed"), **DECONSTRUCTED)
+
+
+def test_each_criterion_finds_tickets_of_its_own_from_one_dense_network(deconstructed):
+  place = Workdir(deconstructed)
+  rows = [(row["level"], row["arm"]) for row in table(deconstructed)]
+  assert rows == [("0", "ticket")] + [
+    (level, arm)
+    for level, more in (("1", ()), ("2", DECONSTRUCTED["arms"]))
+    for arm in ("ticket", *sorted([*DECONSTRUCTED["criteria"], *more]))
+  ]
+  for level in (1, 2):
+    ticket = place.ticket(0, level, "large_init")
+    assert _counts(ticket) == _counts(place.ticket(0, level))
+    assert ticket.metadata["criterion"] == "large_init"
+    for path, mask in ticket.masks.items():
+      magnitude = np.abs(place.ticket(0, 0).weights[path])
+      assert magnitude[mask].min() >= magnitude[~mask].max(), "the initial weights never change"
+  first, second = (place.ticket(0, level, "random") for level in (1, 2))
+  assert all((first.masks[p] >= second.masks[p]).all() for p in first.masks)
+  assert not list((deconstructed / "tickets" / "seed_0" / "random").glob("level_0*"))
+
+
+def test_what_was_pruned_at_each_level_is_judged_by_the_end_of_its_own_last_training(deconstructed):
+  place = Workdir(deconstructed)
+  ends = [tfl.Ticket.load(place.trained_path(0, level)).weights for level in (0, 1)]
+  gone = {p: ~mask for p, mask in place.ticket(0, 1).masks.items()}
+  for path, pruned in gone.items():
+    np.testing.assert_array_equal(ends[1][path][pruned], ends[0][path][pruned])
+    assert ends[0][path][pruned].any() and (ends[1][path] != ends[0][path])[~pruned].any()
+
+
+@pytest.mark.slow
+def test_a_search_by_several_criteria_goes_on_with_the_same_bits(tmp_path, deconstructed):
+  expected = outcome(deconstructed)
+  for done in (1, 4, 8):
+    part = shutil.copytree(deconstructed, tmp_path / str(done))
+    pieces = sorted((part / "pieces").rglob("*.json"), key=lambda p: p.stat().st_mtime_ns)
+    for piece in pieces[done:]:
+      piece.unlink()
+    assert outcome(_search(part, **DECONSTRUCTED)) == expected
+
+
+def test_a_search_holds_the_pruned_and_resets_the_kept_at_every_level(tmp_path):
+  changes = {"kept": "constant", "keep_sign": True, "pruned": "freeze_init", "rewind_to": "init"}
+  tickets = _tickets(_search(tmp_path, **changes))
+  assert tickets[0].frozen == {}
+  for ticket in tickets[1:]:
+    for path, mask in ticket.masks.items():
+      initial = tickets[0].weights[path]
+      np.testing.assert_array_equal(ticket.frozen[path][~mask], initial[~mask])
+      constant = np.sign(initial) * initial.std()
+      np.testing.assert_allclose(ticket.weights[path], constant, rtol=1e-6)
 
 
 def test_the_levels_train_the_steps_after_k_and_are_watched_at_the_same_steps(rewound):

@@ -57,6 +57,15 @@ def test_arms_are_trained_at_their_levels_beside_the_ticket():
   assert all(everywhere.arms_at(level) == ["ticket", "reinit"] for level in (1, 2, 3, 4))
 
 
+def test_further_criteria_are_chains_of_their_own_at_every_level():
+  s = _read(levels=3, criteria=("movement",), arms=("reinit",), arm_levels=(3,))
+  assert s.chains == {"ticket": "large_final", "movement": "movement"}
+  assert s.arms_at(1) == ["ticket", "movement"]
+  assert s.arms_at(3) == ["ticket", "movement", "reinit"]
+  assert not s.freezes and _read(arms=("rewind_freeze_init",)).freezes
+  assert _read(pruned="freeze_init").freezes
+
+
 # A bad setting, and what its error must say.
 BAD = {
   "a misspelt key": ({"levles": 3}, ["config.levles=3", "Did you mean levels"]),
@@ -70,6 +79,20 @@ BAD = {
   "negative levels": ({"levels": -1}, ["config.levels=-1", "at least 0"]),
   "levels that are no whole number": ({"levels": 2.5}, ["config.levels=2.5", "whole number"]),
   "True for levels": ({"levels": True}, ["config.levels=True"]),
+  "an unknown criterion": ({"criterion": "large_fnal"}, ["large_fnal", "Did you mean large_final"]),
+  "an unknown further criterion": ({"criteria": ("big",)}, ["config.criteria='big'", "movement"]),
+  "a criterion twice": ({"criteria": ("large_final",)}, ["must name each once"]),
+  "an unknown reset": ({"kept": "rewound"}, ["kept='rewound' is unknown", "reshuffle"]),
+  "an unknown freeze": ({"pruned": "one"}, ["pruned='one' is unknown", "freeze_init"]),
+  "signs that are no bool": ({"keep_sign": 1}, ["keep_sign=1", "True or False"]),
+  "a reset of weights that go on": (
+    {"kept": "constant", "start": "continue"},
+    ["kept='constant'", "start='rewind'"],
+  ),
+  "controls of a ticket that is not rewound": (
+    {"pruned": "freeze_init", "arms": ("reinit",)},
+    ["config.arms=('reinit',)", "'pruned': 'freeze_init'", "Leave out one"],
+  ),
   "arm level 0": ({"arm_levels": (0,)}, ["config.arm_levels=0", "at least 1"]),
   "steps that do not parse": ({"steps": "5x"}, ["config.steps='5x'", "'500it'", "'2ep'"]),
   "negative steps": ({"steps": -5}, ["config.steps=-5"]),

@@ -4,11 +4,20 @@ Figures are plain `matplotlib.figure.Figure` objects; pyplot would keep each one
 a display, which a training machine may not have.
 """
 
+import itertools
+
 from matplotlib.figure import Figure
 
 DENSE_COLOUR = "#767676"
 # Colours and markers for lines; the colours are Okabe and Ito's, which colour-blind readers tell apart.
 OTHER_STYLES = (("#009e73", "D"), ("#cc79a7", "v"), ("#56b4e9", "P"), ("#e69f00", "X"))
+STYLES = (("#111111", "o"), ("#d55e00", "s"), ("#0072b2", "^"), *OTHER_STYLES)
+
+
+def line_styles(names, styles=STYLES):
+  """Dict from name to (colour, marker, line): the styles, then the same with dashes, and dots."""
+  every = [(*style, line) for line in ("-", "--", ":") for style in styles]
+  return dict(zip(names, itertools.cycle(every), strict=False))
 
 
 def new_axes(*, legend_lines, panels=1):

@@ -1,17 +1,26 @@
 """Plots: what a search found, as matplotlib figures."""
 
-import itertools
 import math
 import statistics
 
 import matplotlib
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from tflottery.analysis.axes import DENSE_COLOUR, OTHER_STYLES, add_legend, new_axes
+from tflottery.analysis.axes import (
+  DENSE_COLOUR,
+  OTHER_STYLES,
+  add_legend,
+  line_styles,
+  new_axes,
+)
 from tflottery.analysis.results import arms, by_level, label, mean_by_level, of_arm, percent
 
 # The usual arms own their styles, so that an arm looks the same in every report, whichever others ran.
-_STYLES = {"ticket": ("#111111", "o"), "reinit": ("#d55e00", "s"), "random_mask": ("#0072b2", "^")}
+_STYLES = {
+  "ticket": ("#111111", "o", "-"),
+  "reinit": ("#d55e00", "s", "-"),
+  "random_mask": ("#0072b2", "^", "-"),
+}
 
 
 def accuracy_figure(rows):
@@ -29,6 +38,22 @@ def accuracy_figure(rows):
 def early_stop_figure(rows):
   """Step of the early stop against the weights remaining, drawn as `accuracy_figure` is."""
   return _arms_figure(rows, "early_stop_step", name="Early stop (step)")
+
+
+def criteria_figure(rows, *, first):
+  """Early-stop test accuracy in % against the weights remaining, a line per criterion.
+
+  Args:
+    rows: those of the tickets, whose arms are "ticket" and names of criteria; none makes empty axes.
+    first: the criterion of the arm "ticket".
+  """
+  named = [{**row, "test_percent": 100 * row["early_stop_test_accuracy"]} for row in rows]
+  found = arms(named)
+  styles = line_styles(found)
+  labels = {arm: label(first if arm == "ticket" else arm) for arm in found}
+  return _arms_figure(
+    named, "test_percent", name="Test accuracy at early stop (%)", styles=styles, labels=labels
+  )
 
 
 def layers_figure(layers):
@@ -61,28 +86,30 @@ def layers_figure(layers):
   return axes.figure
 
 
-def _arms_figure(rows, column, *, name):
+def _arms_figure(rows, column, *, name, styles=None, labels=None):
   """`column` against the weights remaining: a line per arm and, dashed, the dense network."""
-  axes = new_axes(legend_lines=1)
-  styles = _arm_styles(arms(rows))
-  for arm, (colour, marker) in styles.items():
-    _draw_arm(axes, of_arm(rows, arm), column, color=colour, marker=marker, label=label(arm))
+  styles = styles or _arm_styles(arms(rows))
+  labels = labels or {arm: label(arm) for arm in styles}
+  axes = new_axes(legend_lines=math.ceil((len(styles) + 1) / 3))
+  for arm, style in styles.items():
+    _draw_arm(axes, of_arm(rows, arm), column, style, label=labels[arm])
   dense = mean_by_level(of_arm(rows, "ticket"), column).get(0)
   if dense is not None:
     axes.axhline(dense, color=DENSE_COLOUR, linestyle="--", linewidth=1.2, label="dense network")
-  _set_remaining_axis(axes, mean_by_level(rows, "remaining_percent").values())
+  set_remaining_axis(axes, mean_by_level(rows, "remaining_percent").values())
   axes.set_ylabel(name)
   add_legend(axes, columns=3)
   return axes.figure
 
 
 def _arm_styles(names):
-  """Colour and marker of each arm in `names`; arms without their own go round the other styles."""
-  others = itertools.cycle(OTHER_STYLES)
-  return {name: _STYLES[name] if name in _STYLES else next(others) for name in names}
+  """Colour, marker and line of each arm in `names`; arms without their own go round the others."""
+  others = line_styles([name for name in names if name not in _STYLES], OTHER_STYLES)
+  return {name: (_STYLES | others)[name] for name in names}
 
 
-def _draw_arm(axes, rows, column, *, color, marker, label):
+def _draw_arm(axes, rows, column, style, *, label):
+  colour, marker, line = style
   seeds = list(by_level(rows, column).values())
   means = [statistics.fmean(values) for values in seeds]
   below = [mean - min(values) for mean, values in zip(means, seeds, strict=True)]
@@ -92,8 +119,9 @@ def _draw_arm(axes, rows, column, *, color, marker, label):
     means,
     # The caps of bars of length 0 would say "no spread" where one seed knows of none.
     yerr=[below, above] if max(map(len, seeds)) > 1 else None,
-    color=color,
+    color=colour,
     marker=marker,
+    linestyle=line,
     markersize=5,
     linewidth=1.6,
     elinewidth=1,
@@ -102,8 +130,8 @@ def _draw_arm(axes, rows, column, *, color, marker, label):
   )
 
 
-def _set_remaining_axis(axes, remaining):
-  """Make x the weights remaining: log scale, all of them at the left, plain numbers at levels."""
+def set_remaining_axis(axes, remaining):
+  """Make x the weights remaining, in %: log scale, all of them at the left, plain numbers at levels."""
   remaining = sorted(remaining, reverse=True) or [100]
   axes.set_xscale("log")
   axes.set_xlabel("Weights remaining (%)")

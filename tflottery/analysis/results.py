@@ -48,6 +48,11 @@ def label(arm):
   return LABELS.get(arm, arm.replace("_", " "))
 
 
+def of_arms(rows, names):
+  """Rows of the arms `names` among `rows`."""
+  return [row for row in rows if row["arm"] in names]
+
+
 def of_arm(rows, arm):
   """Rows of `arm` among `rows`."""
   return [row for row in rows if row["arm"] == arm]

@@ -10,22 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from tflottery.experiments import arms, learn
+from tflottery.experiments.chains import Chains
 from tflottery.experiments.progress import Progress
-from tflottery.experiments.settings import as_json
-from tflottery.experiments.workdir import FREE
 from tflottery.masks import sparsity
 from tflottery.seeds import seeds_of
-from tflottery.tickets import prune, reset
+from tflottery.tickets import reset
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.search import STARTS
-from tflottery.tickets.ticket import Ticket
-from tflottery.versions import versions
 
 
 def pieces(settings, seeds):
   """(seed, level, arm) of every training of these seeds, in the order in which they are done.
 
-  A level's controls come after its ticket.
+  A level's controls come after its tickets.
   """
   return [
     (seed, level, arm)
@@ -54,9 +51,9 @@ class _Seed:
     self._seeds = seeds_of(seed)
     model = task.model(self._seeds["initialisation"])
     sites = task.sites(model)
-    self._rates = task.rates(sites)
     self._initializers = reset.initializers_of(model)
-    self._restart = Restart(model, sites)
+    self._chains = Chains(task, workdir, seed, task.rates(sites), self._initializers)
+    self._restart = Restart(model, sites, freezes=task.settings.freezes)
     self._initial = self._restart.weights()
     self._dense = {path: np.ones(site.shape, bool) for path, site in sites.items()}
     self._batches = task.batches(self._seeds["order"])
@@ -66,8 +63,9 @@ class _Seed:
   def run(self, todo, after_piece):
     for level, arm in todo:
       curve = self._train_dense() if level == 0 else self._train(level, arm)
-      if arm == "ticket":
-        self._save_next(level, self._restart.weights())
+      for chain in self._chains.names:
+        if chain == arm or level == 0:
+          self._chains.save_next(level, chain, self._restart.weights())
       self._finish(level, arm, curve)
       after_piece()
     self._restart.release()
@@ -75,25 +73,36 @@ class _Seed:
   def _train_dense(self):
     """Level 0, which stops at step k to write down where the later levels start."""
     k = self._task.rewind_step
-    self._begin(0, "ticket", self._initial, self._dense, 0)
+    self._begin(0, "ticket", self._initial, self._dense, {}, 0)
     curve = learn.Curve(step=0)
     if k:
       self._fit(0, "ticket", curve, k, first=0)
-    self._save(0, self._restart.weights(), self._dense)
+    self._chains.save_dense(self._restart.weights(), self._dense)
     return self._fit(0, "ticket", curve, self._task.end - k, first=0)
 
   def _train(self, level, arm):
     k, end = self._task.rewind_step, self._task.end
-    ticket = self._workdir.ticket(self._seed, level)
-    seed = self._seeds["masks"]
-    weights, masks = arms.draw(ticket, arm, seed=seed, initializers=self._initializers)
+    weights, masks, frozen = self._drawn(level, arm)
     _, position = STARTS[self._task.settings.start](None, None, k, end)
-    self._begin(level, arm, weights, masks, position)
+    self._begin(level, arm, weights, masks, frozen, position)
     return self._fit(level, arm, learn.Curve(step=k), end - k, first=k)
 
-  def _begin(self, level, arm, weights, masks, position):
+  def _drawn(self, level, arm):
+    """What a ticket or a control begins with: (weights, masks, frozen values of the pruned)."""
+    ticket = self._workdir.ticket(self._seed, level, arm if arm in self._chains.names else "ticket")
+    if arm in self._chains.names:
+      return ticket.weights, ticket.masks, ticket.frozen
+    return arms.draw(
+      ticket,
+      arm,
+      self._chains.trained_before(level) if arm in arms.ACTIONS else None,
+      seed=self._seeds["masks"],
+      initializers=self._initializers,
+    )
+
+  def _begin(self, level, arm, weights, masks, frozen, position):
     noise = [self._seeds["order"], *arms.arm_seed(self._seed, level, arm)]
-    self._restart(weights, masks, step=position, seed=noise)
+    self._restart(weights, masks, frozen=frozen, step=position, seed=noise)
 
   def _fit(self, level, arm, curve, steps, *, first):
     key = (self._seed, level, arm)
@@ -102,34 +111,6 @@ class _Seed:
     every = self._task.settings.eval_every
     learn.train(self._restart.model, self._batches, curve, watch, steps=steps, every=every)
     return curve
-
-  def _save_next(self, level, final):
-    """Write what the trained ticket of `level` leads to."""
-    settings = self._task.settings
-    start, _ = STARTS[settings.start](self._workdir.ticket(self._seed, 0).weights, final, 0, 0)
-    if settings.one_shot:
-      for later in range(1, settings.levels + 1) if level == 0 else ():
-        rates = prune.one_shot_rates(self._rates, later)
-        masks = prune.prune(final, self._dense, rates=rates, scope=settings.scope)
-        self._save(later, start, masks)
-    elif level < settings.levels:
-      masks = self._workdir.ticket(self._seed, level).masks
-      masks = prune.prune(final, masks, rates=self._rates, scope=settings.scope)
-      self._save(level + 1, start, masks)
-
-  def _save(self, level, weights, masks):
-    task = self._task
-    config = {name: v for name, v in as_json(task.settings).items() if name not in FREE}
-    origin = {
-      "dataset": task.settings.dataset,
-      "rewind_to": task.rewind_step,
-      "steps": task.end,
-      "seed": self._seed,
-      "seeds": self._seeds,
-      "config": config,
-      "versions": versions(),
-    }
-    Ticket(masks, weights, level, origin).save(self._workdir.ticket_path(self._seed, level))
 
   def _finish(self, level, arm, curve):
     """Measure the test split at the end and at the early stop; record the piece."""

@@ -9,7 +9,8 @@ class Progress:
   """Prints the progress of one process's trainings.
 
   Args:
-    steps: dict from (seed, level, arm) to the steps of every training that is still to be done.
+    steps: dict from (seed, level, arm), or (seed, name), to the steps of every training that is still
+      to be done.
   """
 
   def __init__(self, steps):
@@ -21,7 +22,7 @@ class Progress:
     """Print a line, unless one was printed a moment ago.
 
     Args:
-      key: (seed, level, arm) of the training.
+      key: that of the training.
       curve: its `Curve` so far.
       first: the step that the training began at.
       finished: True prints in any case, and counts the training as done.
@@ -31,12 +32,13 @@ class Progress:
     if not finished and now - self._printed < _SECONDS_BETWEEN_LINES:
       return
     self._printed = now
-    seed, level, arm = key
+    seed, *level, arm = key
+    name = "  ".join([f"seed {seed}", *(f"level {number}" for number in level), arm])
     speed = curve.steps_per_second(with_evaluation=True)
     left = (sum(self._steps.values()) - self._done - trained) / speed
     _, loss, accuracy = curve.points[-1]
     print(
-      f"seed {seed}  level {level}  {arm}: step {curve.step} ({trained}/{total} trained), "
+      f"{name}: step {curve.step} ({trained}/{total} trained), "
       f"{speed:.0f} steps/s, validation loss {loss:.4f}, accuracy {accuracy:.4f}, "
       f"{duration(left)} left",
       flush=True,

@@ -6,9 +6,11 @@ import json
 import statistics
 
 from tflottery import files
-from tflottery.analysis import plots, results
-from tflottery.experiments import page
+from tflottery.analysis import actions_plots, plots, results
+from tflottery.criteria import DECONSTRUCTED
+from tflottery.experiments import arms, page
 from tflottery.experiments.verdict import verdict
+from tflottery.tickets.freeze import FREEZES
 
 _COLUMNS = (
   "Network",
@@ -26,6 +28,11 @@ _FIGURES = {
     "Test accuracy at the early stop, as a mean over the seeds; bars reach from the lowest seed to"
     " the highest. The dashed line is the dense network.",
   ),
+  "criteria.png": (
+    "Test accuracy against the weights remaining, by criterion",
+    "Test accuracy at the early stop of the tickets that each criterion found, level by level, as a"
+    " mean over the seeds. Bars and dashed line as above.",
+  ),
   "early_stop.png": (
     "Step of the early stop against the weights remaining",
     "Step of the early stop, where the validation loss is lowest: the lower, the faster the"
@@ -36,11 +43,19 @@ _FIGURES = {
     "Weights remaining in each layer. Layers whose line falls less steeply keep more than their"
     " share. Bands reach from the lowest seed to the highest.",
   ),
+  "actions.png": (
+    "What becomes of the kept against what becomes of the pruned",
+    "Test accuracy at the early stop of the ticket's masks, as a mean over the seeds, by what the kept"
+    " weights start from and what the pruned ones are held at.",
+  ),
 }
 
 
 def write(workdir):
   """Write `accuracy.png`, `early_stop.png`, `layers.png` and `report.html` into `workdir`.
+
+  Where several criteria found tickets, `criteria.png` too, and where pruned weights were held at other
+  values than 0, `actions.png`.
 
   Reads `results.csv`, `layers.csv` and `config.json` there, also those of an unfinished search.
   Each file is replaced whole, so that an interruption leaves the old one or the new one.
@@ -50,15 +65,38 @@ def write(workdir):
   """
   rows = results.read(workdir / "results.csv")
   config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+  lines = [row for row in rows if row["arm"] not in {*arms.ACTIONS, *DECONSTRUCTED}]
+  tickets = results.of_arms(rows, ("ticket", *config.get("criteria", ())))
   figures = {
-    "accuracy.png": plots.accuracy_figure(rows),
-    "early_stop.png": plots.early_stop_figure(rows),
+    "accuracy.png": plots.accuracy_figure(lines),
+    "early_stop.png": plots.early_stop_figure(lines),
     "layers.png": plots.layers_figure(results.read(workdir / "layers.csv")),
   }
+  if any(row["arm"] in DECONSTRUCTED for row in rows):
+    figures["criteria.png"] = plots.criteria_figure(tickets, first=config["criterion"])
+  if any(row["arm"] in arms.ACTIONS for row in rows):
+    figures["actions.png"] = _actions_figure(rows)
   images = {name: png(figure) for name, figure in figures.items()}
   for name, image in images.items():
     files.write(workdir / name, image)
   files.write(workdir / "report.html", _html(rows, config, images))
+
+
+def _actions_figure(rows):
+  """The matrix of actions, at the level with the most of them, of equals the sparsest."""
+  pairs = {}
+  for row in rows:
+    if row["level"] and arms.actions(row["arm"]):
+      pairs.setdefault(row["level"], []).append(row)
+  chosen = max(pairs, key=lambda level: (len({row["arm"] for row in pairs[level]}), level))
+  trained = {}
+  for row in pairs[chosen]:
+    trained.setdefault(arms.actions(row["arm"]), []).append(row["early_stop_test_accuracy"])
+  order = [(kept, pruned) for pruned in FREEZES for kept in arms.KEPT]
+  return actions_plots.actions_figure(
+    {pair: trained[pair] for pair in order if pair in trained},
+    remaining=results.mean_by_level(pairs[chosen], "remaining_percent")[chosen],
+  )
 
 
 def png(figure):
@@ -81,6 +119,7 @@ def _html(rows, config, images):
     *(
       page.picture(images[name], alt=alt, caption=caption)
       for name, (alt, caption) in _FIGURES.items()
+      if name in images
     ),
     page.element("h2", "Levels"),
     _levels_table(rows),

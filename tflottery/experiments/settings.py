@@ -3,9 +3,11 @@
 import dataclasses
 import difflib
 
+from tflottery import criteria as _criteria
 from tflottery import durations
 from tflottery.experiments import arms as _arms
 from tflottery.tickets import prune
+from tflottery.tickets.actions import Actions
 from tflottery.tickets.search import STARTS
 
 KERASES = ("keras", "tf_keras")
@@ -92,6 +94,11 @@ class Search(Settings):
   one_shot: bool
   rewind_to: int | str
   start: str
+  criterion: str
+  kept: str
+  keep_sign: bool
+  pruned: str
+  criteria: tuple
   arms: tuple
   arm_levels: tuple
   seeds: tuple
@@ -101,10 +108,24 @@ class Search(Settings):
     """The step k that the network is rewound to."""
     return durations.steps(self.rewind_to, self.epoch_steps(examples), argument="rewind_to")
 
+  @property
+  def chains(self):
+    """Dict from the arms that are pruned level by level, the ticket first, to their criteria."""
+    return {"ticket": self.criterion} | {name: name for name in self.criteria}
+
+  def actions(self, chain):
+    """The `Actions` of a chain."""
+    return Actions(self.chains[chain], self.kept, self.keep_sign, self.pruned, self.scope)
+
+  @property
+  def freezes(self):
+    """Whether any network holds its pruned weights at another value than 0."""
+    return self.pruned != "zero" or any(arm in _arms.ACTIONS for arm in self.arms)
+
   def arms_at(self, level):
     """The arms that are trained at `level`, the ticket first."""
     levels = self.arm_levels or range(1, self.levels + 1)
-    return ["ticket", *(self.arms if level in levels else ())]
+    return [*self.chains, *(self.arms if level in levels else ())]
 
   def check(self):
     super().check()
@@ -117,14 +138,24 @@ class Search(Settings):
       require_int("arm_levels", number, 1)
     require_each_once("arms", self.arms)
     for arm in self.arms:
-      if arm not in _arms.ARMS:
-        close = difflib.get_close_matches(arm, _arms.ARMS)
-        raise ValueError(
-          f"config.arms={arm!r} is unknown. {f'Did you mean {close[0]}? ' if close else ''}Known "
-          f"are {', '.join(_arms.ARMS)}."
-        )
+      require_listed("arms", arm, _arms.ARMS)
+    require_each_once("criteria", (self.criterion, *self.criteria))
+    for criterion in self.criteria:
+      require_listed("criteria", criterion, _criteria.DECONSTRUCTED)
+    require_listed("criterion", self.criterion, _criteria.DECONSTRUCTED)
+    self._check_actions()
     require_duration("rewind_to", self.rewind_to)
     prune.check_rates(self.rate, self.rates)
+
+  def _check_actions(self):
+    """Refuse what becomes of kept and pruned weights where it contradicts the start or the arms."""
+    self.actions("ticket").check(self.start)
+    chosen = {"kept": self.kept, "keep_sign": self.keep_sign, "pruned": self.pruned}
+    if self.arms and tuple(chosen.values()) != ("rewind", False, "zero"):
+      raise ValueError(
+        f"config.arms={self.arms!r} beside {chosen}: arms are controls of the ticket that is rewound and "
+        "whose pruned weights are 0. Leave out one of the two."
+      )
 
 
 def read(config):
@@ -200,6 +231,16 @@ def as_tuple(value):
 def require_known(name, value, known):
   if value not in known:
     raise ValueError(f"config.{name}={value!r} is unknown. Choose one of {known}.")
+
+
+def require_listed(name, value, known):
+  """As `require_known`, of a long list: with the closest name."""
+  if value not in known:
+    close = difflib.get_close_matches(str(value), known)
+    raise ValueError(
+      f"config.{name}={value!r} is unknown. {f'Did you mean {close[0]}? ' if close else ''}Known "
+      f"are {', '.join(known)}."
+    )
 
 
 def require_int(name, value, low):

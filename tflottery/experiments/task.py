@@ -171,7 +171,7 @@ class Search(Task):
       scope=settings.scope,
       one_shot=settings.one_shot,
     )
-    if any(arm.startswith("reinit") for arm in settings.arms):
+    if any("reinit" in name for name in (settings.kept, settings.pruned, *settings.arms)):
       reset.require_initializers({path: site.initializer for path, site in sites.items()})
 
 

@@ -11,6 +11,8 @@ from tflottery.analysis.results import (
   of_arm,
   percent,
 )
+from tflottery.criteria import DECONSTRUCTED
+from tflottery.experiments.arms import ACTIONS
 
 _ACCURACY = "early_stop_test_accuracy"
 _TOLERANCE = 0.002
@@ -51,6 +53,7 @@ def verdict(rows):
     _match(accuracy, remaining, matching, tolerance),
     _best(means, remaining),
     _speed(mean_by_level(tickets, "early_stop_step"), remaining, matching),
+    *_ranking(rows, remaining),
     *_controls(rows, remaining),
   ]
 
@@ -114,9 +117,28 @@ def _speed(steps, remaining, matching):
   )
 
 
+def _ranking(rows, remaining):
+  """A sentence that ranks the criteria at the sparsest level that all of them have reached."""
+  own = [row for row in rows if row["arm"] == "ticket" or row["arm"] in DECONSTRUCTED]
+  accuracy = {arm: mean_by_level(of_arm(own, arm), _ACCURACY) for arm in arms(own)}
+  shared = set.intersection(*(set(levels) for levels in accuracy.values()))
+  if len(accuracy) == 1 or not shared:
+    return []
+  sparsest = min(shared, key=remaining.get)
+  ranked = sorted(accuracy, key=lambda arm: -accuracy[arm][sparsest])
+  named = [
+    f"{'the ticket' if arm == 'ticket' else label(arm)} {_percentage(accuracy[arm][sparsest])}"
+    for arm in ranked
+  ]
+  return [
+    f"With {percent(remaining[sparsest])} % of the weights the criteria rank: {', '.join(named)}."
+  ]
+
+
 def _controls(rows, remaining):
-  """A sentence for each control arm, and one for the usual controls that are missing."""
-  trained = [arm for arm in arms(rows) if arm != "ticket"]
+  """A sentence for each control outside the matrix, and one for the usual ones that are missing."""
+  others = {"ticket", *ACTIONS, *DECONSTRUCTED}
+  trained = [arm for arm in arms(rows) if arm not in others]
   sentences = [_control(rows, arm, remaining) for arm in trained]
   missing = [label(arm) for arm in _USUAL_CONTROLS if arm not in trained]
   if missing:

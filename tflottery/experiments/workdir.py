@@ -2,7 +2,8 @@
 
     config.json                          the configuration, checked at every start
     pieces/seed_S/level_L_ARM.json       one finished training: its row and its curve
-    tickets/seed_S/level_L.ticket
+    tickets/seed_S/level_L.ticket        and in tickets/seed_S/CRITERION/ those of other criteria
+    tickets/seed_S/CHAIN_trained_L.ticket  weights after level L, where later ones need them
     results.csv  layers.csv  *.png  report.html    made from the pieces and tickets
     events/seed_S/ARM/level_L            TensorBoard
 
@@ -43,12 +44,18 @@ class Workdir(Place):
   def __init__(self, path):
     super().__init__(path, written=_WRITTEN, free=FREE)
 
-  def ticket_path(self, seed, level):
-    return self.path / "tickets" / f"seed_{seed}" / f"level_{level}.ticket"
+  def ticket_path(self, seed, level, chain="ticket"):
+    """The ticket of a level; the dense network is that of all chains."""
+    folder = self.path / "tickets" / f"seed_{seed}"
+    return (folder if chain == "ticket" or not level else folder / chain) / f"level_{level}.ticket"
 
-  def ticket(self, seed, level):
+  def ticket(self, seed, level, chain="ticket"):
     """The ticket of a level."""
-    return Ticket.load(self.ticket_path(seed, level))
+    return Ticket.load(self.ticket_path(seed, level, chain))
+
+  def trained_path(self, seed, level, chain="ticket"):
+    """The ticket file of the values that the weights had when they were trained last."""
+    return self.ticket_path(seed, level, chain).with_name(f"{chain}_trained_{level}.ticket")
 
   def events(self, seed, level, arm):
     """An empty directory for the events of one training: those of a killed one are dropped."""
