@@ -201,16 +201,22 @@ def test_sites_that_are_left_out_are_dense_and_frozen(k):
   model = tfl.supermask(plain, exclude="out")
   assert list(tfl.supermasks.masks(model)) == ["fc1/kernel", "fc2/kernel"]
   assert len(model.trainable_weights) == 2
+  assert len(tfl.supermasks.plain(model).trainable_weights) == 6
   for kept, before in zip(
     model.layers[-1].get_weights(), plain.layers[-1].get_weights(), strict=True
   ):
     assert np.array_equal(kept, before)
 
 
-def test_a_layer_that_was_frozen_before_stays_dense(k):
-  plain = builders.mlp(k)
-  plain.layers[0].trainable = False
-  assert list(tfl.supermasks.masks(tfl.supermask(plain))) == ["fc2/kernel", "out/kernel"]
+def test_layers_that_were_frozen_before_stay_dense_and_still(k):
+  plain = builders.mlp(k, batch_norm=True)
+  norm = next(layer for layer in plain.layers if layer.name == "norm")
+  plain.get_layer("fc1").trainable = norm.trainable = False
+  model = tfl.supermask(plain)
+  assert list(tfl.supermasks.masks(model)) == ["fc2/kernel", "out/kernel"]
+  model(np.ones((2, 8)), training=True)
+  assert not model.get_layer("norm").moving_mean.numpy().any()
+  assert len(tfl.supermasks.plain(model).trainable_weights) == 8
 
 
 def many_layers(k):

@@ -70,7 +70,7 @@ def plain(model):
       values = (substitution.variables(layer.layer) | layer.effective()).values()
     for variable, value in zip(copy.weights, values, strict=True):
       variable.assign(value)
-  new.trainable = True
+    copy.trainable = True
   return new
 
 
@@ -114,5 +114,5 @@ def ticket(model):
 
 
 def _config(layer):
-  config = layer.get_config() | {"trainable": True}
+  config = layer.get_config()
   return config | ({"activation": layer.activation} if "activation" in config else {})

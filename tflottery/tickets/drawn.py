@@ -69,7 +69,7 @@ class Drawn:
       ValueError: it declares none, or one that is not built in, or that JSON can't hold.
     """
     initializer = site.initializer
-    if initializer is None:
+    if not hasattr(initializer, "get_config"):  # none, or a plain function
       raise ValueError(
         f"{site.path}: its layer declares no initializer, so it can't be drawn from a seed. Take its "
         "weights as they are (seed=None)."
