@@ -14,7 +14,8 @@ def get_config():
   config = common.get_config()
 
   # dense, small_dense (a narrower dense network with as many parameters as the sparse one), static,
-  # set, rigl, snfs, magnitude, random, snip, grasp, synflow; slimming (dense, its scales drawn to 0).
+  # set, rigl, snfs, magnitude, gradual (by another criterion), random, snip, grasp, synflow; slimming
+  # (dense, its scales drawn to 0).
   # Those of "Rethinking the Value of Network Pruning" prune a trained network: l1_norm_, slimming_ or
   # unstructured_, and fine_tuned, scratch_e or scratch_b, as slimming_scratch_e.
   config.algorithm = "rigl"
@@ -34,6 +35,9 @@ def get_config():
   config.snfs.momentum = 0.9
   config.magnitude = _pruning()
   config.random = _pruning()
+  # Its criterion: any of those that configs/default.py names.
+  config.gradual = _pruning()
+  config.gradual.criterion = "movement"
   # A global scope ranks all layers together; with scope "layer" an allocation can be given.
   config.snip = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
   config.grasp = ml_collections.ConfigDict({"batches": 1, "scope": "global"})

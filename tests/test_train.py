@@ -146,6 +146,7 @@ def test_killed_at_a_random_step_it_ends_with_the_same_masks_weights_and_rows(fi
 CASES = {
   "snfs": ["--config.algorithm=snfs", "--config.snfs.frequency=7"],
   "magnitude": ["--config.algorithm=magnitude", "--config.magnitude.frequency=7"],
+  "movement": ["--config.algorithm=gradual", "--config.gradual.frequency=7"],
   "set in tf_keras": ["--config.algorithm=set", "--config.keras=tf_keras"],
   "two replicas": ["--config.strategy=mirrored"],
   "a convolutional network": ["--config.model=resnet_20", "--config.steps=60"],

@@ -244,6 +244,7 @@ TRAINING = {
   "snfs": _dense_gradients,
   "rigl": _dense_gradients_at_updates,
   "magnitude": _gradual,
+  "gradual": _gradual,
   "random": _gradual,
 }
 

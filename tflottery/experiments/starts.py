@@ -76,6 +76,7 @@ STARTS = {
   "rigl": _held(callbacks.RigL, "end_step", *_RANDOM),
   "snfs": _held(callbacks.SNFS, "end_step", *_RANDOM),
   "magnitude": _held(callbacks.Magnitude, "end_step", *_PRUNED),
+  "gradual": _held(callbacks.Gradual, "end_step", "seed", *_PRUNED),
   "random": _held(callbacks.Random, "end_step", "seed", *_PRUNED),
   "snip": _held(callbacks.SNIP, *_PRUNED),
   "grasp": _pruned("grasp"),
