@@ -24,7 +24,7 @@ LAYERS = [
   ["analysis", "export", "structured", "layers"],
   ["fitting"],
   ["training"],
-  ["changing", "strategies", "criteria", "deconstructed", "rules", "probe"],
+  ["changing", "fits", "strategies", "criteria", "deconstructed", "rules", "probe"],
   ["site", "step", "seeds", "schedules", "due", "durations", "learning_rates"],
   ["masks", "draws", "allocations", "granularity", "files", "versions", "tfmot", "arguments"],
 ]

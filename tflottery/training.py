@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tflottery import fits, step, strategies
 from tflottery import masks as _masks
 from tflottery import site as _sites
-from tflottery import step, strategies
 from tflottery.changing import Changing, Place
 
 
@@ -86,8 +86,8 @@ class HeldMasks:
     self.holder = None
     self.changes = changes
     strategies.check(model)
-    self.sites = fitting_sites(model, masks)
-    frozen = fitting_frozen(self.sites, frozen or {})
+    self.sites = fits.sites(model, masks)
+    frozen = fits.frozen(self.sites, frozen or {})
     self._optimizer = step.innermost(model)
     interrupted = step.owner(self._optimizer)
     if interrupted is not None:
@@ -174,7 +174,7 @@ class HeldMasks:
         an absent site's become 0. None leaves all frozen values as they are.
     """
     if frozen is not None:
-      frozen = fitting_frozen(self.sites, frozen)
+      frozen = fits.frozen(self.sites, frozen)
       strange = [path for path in frozen if self._places[path].frozen is None]
       if strange:
         raise ValueError(
@@ -188,7 +188,7 @@ class HeldMasks:
     self.enforce()
 
   def _set(self, masks):
-    fitting_sites(self.model, masks)
+    fits.sites(self.model, masks)
     strange = [path for path in masks if path not in self._places]
     if strange:
       raise ValueError(
@@ -284,58 +284,6 @@ class HeldMasks:
     for wrapper in _sites.wrappers(self.model) if schedules else ():
       wrapper.pruning_step.assign(max(0, int(_sites.value(wrapper.pruning_step))))
     return schedules
-
-
-def fitting_sites(model, masks):
-  """The sites that `masks` name, in the order of the model.
-
-  Raises:
-    ValueError: a path or shape does not fit, with all the mismatches listed.
-  """
-  known = _sites.candidates(model)
-  problems = []
-  for path, mask in masks.items():
-    if path not in known:
-      problems.append(f"{path}: no such prunable weight")
-    elif tuple(np.shape(mask)) != known[path].shape:
-      problems.append(f"{path}: mask of shape {np.shape(mask)} for {known[path].shape}")
-  if problems or not masks:
-    raise ValueError(
-      f"The masks do not fit model {model.name!r}: {'; '.join(problems) or 'there are none'}. "
-      f"Its prunable weights are: {', '.join(f'{p} {s.shape}' for p, s in known.items())}."
-    )
-  return {path: site for path, site in known.items() if path in masks}
-
-
-def fitting_frozen(sites, frozen):
-  """`frozen` as arrays of the dtypes of the weights that are held, the `sites`.
-
-  Raises:
-    ValueError: a path, shape, dtype or value does not fit, or a site is in tfmot's wrapper, with all
-      the mismatches listed.
-  """
-  found, problems = {}, []
-  for path, values in frozen.items():
-    values = np.asarray(values)
-    if path not in sites:
-      problems.append(f"{path}: no mask is held there")
-    elif sites[path].wrapper is not None:
-      problems.append(f"{path}: tfmot's wrapper multiplies it by its mask; strip_pruning first")
-    elif values.shape != sites[path].shape:
-      problems.append(f"{path}: values of shape {values.shape} for {sites[path].shape}")
-    elif values.dtype == bool:
-      problems.append(f"{path}: bools for floats, a mask?")
-    else:
-      with np.errstate(over="ignore"):  # it is named below
-        found[path] = values.astype(tf.as_dtype(sites[path].variable.dtype).as_numpy_dtype)
-      if not np.isfinite(found[path].astype("float64")).all():
-        problems.append(f"{path}: not finite in its dtype {found[path].dtype}")
-  if problems:
-    raise ValueError(
-      f"The frozen values do not fit: {'; '.join(problems)}. Held are: "
-      f"{', '.join(f'{p} {s.shape}' for p, s in sites.items())}."
-    )
-  return found
 
 
 def held_on(model):

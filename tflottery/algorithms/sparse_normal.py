@@ -6,7 +6,7 @@ Pruning, arXiv:1810.05270.
 
 import numpy as np
 
-from tflottery import training
+from tflottery import fits
 
 
 def sparse_normal(model, masks, *, seed=0):
@@ -39,7 +39,7 @@ def sparse_normal(model, masks, *, seed=0):
   (400, True)
   """
   found = {}
-  for index, (path, site) in enumerate(training.fitting_sites(model, masks).items()):
+  for index, (path, site) in enumerate(fits.sites(model, masks).items()):
     rng = np.random.default_rng([*np.atleast_1d(seed), index])
     mask = np.asarray(masks[path], bool)
     fan_out = max(1, np.count_nonzero(mask)) / _input_channels(site)

@@ -168,9 +168,9 @@ def training_flops(method, *, dense, sparse=None, frequency=None, schedule=None,
     static, set, snip, grasp, synflow, small_dense       3 f_S
     snfs, whose gradients are dense at every step        2 f_S + f_D
     rigl, dense at every update, `frequency` steps apart (3 f_S frequency + 2 f_S + f_D) / (frequency + 1)
-    magnitude, random, at sparsity s_t in step t         mean over t of 3 f_D (1 - s_t)
+    magnitude, gradual, random, at s_t in step t         mean over t of 3 f_D (1 - s_t)
 
-  The last takes FLOPs to fall as the weights do. What a criterion takes before training, and to
+  The last, s_t the sparsity, takes FLOPs to fall as the weights do. What a criterion takes before training, and to
   rank weights, is left out, as in the paper.
 
   Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery import fitting, step, training
+from tflottery import fits, fitting, step, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery.tickets import ticket_file
@@ -87,7 +87,7 @@ class Ticket:
     if masks is None:
       masks = _masks_of(model)
     else:
-      masks = {path: np.array(masks[path], bool) for path in training.fitting_sites(model, masks)}
+      masks = {path: np.array(masks[path], bool) for path in fits.sites(model, masks)}
     weights = {path: _sites.value(v) for path, v in _sites.weights(model).items()}
     return cls(masks, weights, level, dict(metadata or {}), _frozen_of(model, masks, frozen))
 
@@ -221,7 +221,7 @@ def _frozen_of(model, masks, frozen):
     frozen = {} if held is None else {p: v for p, v in held.frozen.items() if p in masks}
   if not frozen:
     return {}
-  sites = training.fitting_sites(model, masks)
-  fitting_values = training.fitting_frozen(sites, frozen)
+  sites = fits.sites(model, masks)
+  fitting_values = fits.frozen(sites, frozen)
   found = {p: np.where(masks[p], np.zeros_like(v), v) for p, v in fitting_values.items()}
   return {path: values for path, values in found.items() if values.any()}
