@@ -165,3 +165,24 @@ def test_one_level_of_layers_has_whole_numbers_at_its_axis():
   figure = plots.layers_figure([_layer(0, 0, "fc1/kernel", 100.0)])
   low, high = figure.axes[0].get_xlim()
   assert [tick for tick in figure.axes[0].get_xticks() if low <= tick <= high] == [0.0]
+
+
+def test_criteria_are_lines_with_room_for_the_best():
+  rows = TWO_SEEDS[:6] + [_row(0, 2, "small_final", 7.0, 600.0, 0.40)]
+  figure = plots.criteria_figure(rows, first="large_final")
+  line, _ = _curve(figure, "large final")
+  assert list(line.get_ydata()) == pytest.approx([97.0, 98.0, 92.0])
+  line, _ = _curve(figure, "small final")
+  assert list(line.get_ydata()) == [40.0]
+  [axes] = figure.axes
+  assert {60, 90, 95, 97, 98} <= set(axes.get_yticks())
+  heights = [axes.transData.transform((10, y))[1] for y in (40, 80, 90, 95, 97.5)]
+  steps = [b - a for a, b in zip(heights, heights[1:], strict=False)]
+  assert max(steps) < 2 * min(steps), "every half of the error takes about the same room"
+  _png(figure)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_criteria_at_the_ends_of_the_scale_are_drawn(accuracy):
+  _png(plots.criteria_figure([_row(0, 1, "movement", 7.0, 1.0, accuracy)], first="large_final"))
+  _png(plots.criteria_figure([], first="large_final"))

@@ -4,6 +4,7 @@ import math
 import statistics
 
 import matplotlib
+import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from tflottery.analysis.axes import (
@@ -21,6 +22,10 @@ _STYLES = {
   "reinit": ("#d55e00", "s", "-"),
   "random_mask": ("#0072b2", "^", "-"),
 }
+
+
+_TOP = 100.1  # of an accuracy axis in the log of the error, which is 0 at 100
+_ACCURACIES = (20, 40, 60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 97.5, 98, 98.5, 99, 99.5, 99.8)
 
 
 def accuracy_figure(rows):
@@ -51,9 +56,23 @@ def criteria_figure(rows, *, first):
   found = arms(named)
   styles = line_styles(found)
   labels = {arm: label(first if arm == "ticket" else arm) for arm in found}
-  return _arms_figure(
+  figure = _arms_figure(
     named, "test_percent", name="Test accuracy at early stop (%)", styles=styles, labels=labels
   )
+  _spread_the_best(figure.axes[0], [row["test_percent"] for row in named])
+  return figure
+
+
+def _spread_the_best(axes, percentages):
+  """Make y the accuracy in the log of the error, so that 98 and 99 lie as far apart as 60 and 80."""
+  axes.set_yscale(
+    "function",
+    functions=(lambda y: -np.log10(np.maximum(_TOP - y, 1e-3)), lambda v: _TOP - 10.0**-v),
+  )
+  low, high = (min(percentages), max(percentages)) if percentages else (0, 100)
+  axes.set_ylim(low - 0.05 * (_TOP - low), high + 0.1 * (_TOP - high))
+  ticks = [tick for tick in _ACCURACIES if low <= tick <= high] or [low]
+  axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def layers_figure(layers):

@@ -15,7 +15,7 @@ _UNTRAINED = (
 )  # fmt: skip
 _TRAINED = (
   "Network", "Weights", "Rounded (%)", "Samples (%)", "Remaining (%)", "Expected (%)", "Ticket (bytes)",
-  "Seconds", "n",
+  "n",
 )  # fmt: skip
 _NOTES = (
   "Untrained: the highest accuracy over the levels, as a mean over the seeds.",
@@ -115,7 +115,6 @@ def _trained(rows):
           results.percent(mean(own, "remaining_percent")),
           _plain(own, "expected_remaining_percent", "{:.1f}"),
           _plain(own, "ticket_bytes", "{:,.0f}"),
-          _plain(own, "train_seconds", "{:,.0f}"),
           str(len(own)),
         )
       )
