@@ -29,24 +29,30 @@ def get_config():
   config.rescale = (False,)
 
   # Masks that are trained: supermask or edge_popup, with _initial or _signed_constant weights, and
-  # _rescaled for weights multiplied by size over weights kept.
+  # _rescaled for weights multiplied by size over weights kept (edge_popup: by its square root).
   config.trained = (
     "supermask_initial", "supermask_signed_constant", "supermask_initial_rescaled",
     "supermask_signed_constant_rescaled", "edge_popup_signed_constant_rescaled",
   )  # fmt: skip
-  # How they are trained: any of the settings of configs/common.py; and the share of the weights that
-  # edge_popup leaves out of every layer.
-  config.supermask = ml_collections.ConfigDict(
-    {"optimizer": "adam", "adam": {"learning_rate": 0.1}, "steps": 2400, "eval_every": 200}
-  )
-  config.edge_popup = ml_collections.ConfigDict(
-    {
-      "sparsity": 0.5, "optimizer": "adam", "adam": {"learning_rate": 0.001}, "steps": 2400,
-      "eval_every": 200,
-    }
-  )  # fmt: skip
+  # How they are trained: settings of configs/common.py (a config file can add others of them); and the
+  # share of the weights that edge_popup leaves out of every layer.
+  config.supermask = _training({"learning_rate": 0.1})
+  config.edge_popup = _training({"learning_rate": 0.001})
+  config.edge_popup.sparsity = 0.5
   # Networks that a supermask is measured by: each is drawn from its probabilities.
   config.samples = 10
   # One experiment per seed; initialisation, data order and masks draw from seeds of their own.
   config.seeds = (0,)
+  return config
+
+
+def _training(adam):
+  """How masks are trained; the other optimizer is the authors'."""
+  sgd = {"learning_rate": 100.0, "momentum": 0.9}
+  config = ml_collections.ConfigDict({"optimizer": "adam", "adam": adam, "sgd": sgd})
+  config.steps = config_dict.placeholder(object)
+  config.steps = 2400
+  config.batch_size = 60
+  config.eval_every = 200
+  config.learning_rate_drops = ()
   return config

@@ -145,3 +145,20 @@ def test_an_unknown_freeze_is_refused_with_the_choices():
 def test_reinit_without_an_initializer_is_refused_with_the_site_and_a_cure():
   with pytest.raises(ValueError, match=r"freeze_reinit needs .* for fc/kernel.*use freeze_init"):
     freeze("freeze_reinit")
+
+
+def test_masks_of_zeros_and_ones_are_masks():
+  initial, final = {"a": np.array([1.0, 2.0, 3.0])}, {"a": np.array([0.5, 4.0, 1.0])}
+  masks = {"a": np.array([1, 0, 0])}
+  for how in ("freeze_init_zero_mask", "freeze_init_zero_reshuffle", "freeze_init_zero_all"):
+    _, frozen = tfl.freeze(how, initial, initial, final, masks)
+    assert np.count_nonzero(frozen["a"][1:]) == 1, how
+  weights = tfl.reset("reshuffle", initial, None, masks)
+  assert weights["a"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_what_looks_at_the_end_of_training_needs_it():
+  initial, masks = {"a": np.array([1.0, 2.0])}, {"a": np.array([True, False])}
+  assert tfl.freeze("freeze_init", initial, initial, None, masks)[1]["a"].tolist() == [1.0, 2.0]
+  with pytest.raises(ValueError, match="final=None: how='freeze_init_zero_mask' needs"):
+    tfl.freeze("freeze_init_zero_mask", initial, initial, None, masks)

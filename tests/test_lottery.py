@@ -202,6 +202,17 @@ def test_a_search_by_several_criteria_goes_on_with_the_same_bits(tmp_path, decon
     assert outcome(_search(part, **DECONSTRUCTED)) == expected
 
 
+def test_movement_is_from_what_the_same_training_began_with(tmp_path):
+  changes = {"criterion": "movement", "kept": "constant", "pruned": "freeze_init"}
+  place = Workdir(_search(tmp_path, rewind_to="init", **changes))
+  ticket, after = place.ticket(0, 1), place.ticket(0, 2)
+  ends = tfl.Ticket.load(place.trained_path(0, 1)).weights
+  for path, mask in ticket.masks.items():
+    moved = np.abs(ends[path] - ticket.weights[path])[mask]
+    stays = after.masks[path][mask]
+    assert moved[stays].min() >= moved[~stays].max()
+
+
 def test_a_search_holds_the_pruned_and_resets_the_kept_at_every_level(tmp_path):
   changes = {"kept": "constant", "keep_sign": True, "pruned": "freeze_init", "rewind_to": "init"}
   tickets = _tickets(_search(tmp_path, **changes))

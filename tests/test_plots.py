@@ -1,6 +1,7 @@
 """The figures draw the right numbers; values worked by hand."""
 
 import io
+import itertools
 
 import pytest
 
@@ -168,7 +169,7 @@ def test_one_level_of_layers_has_whole_numbers_at_its_axis():
 
 
 def test_criteria_are_lines_with_room_for_the_best():
-  rows = TWO_SEEDS[:6] + [_row(0, 2, "small_final", 7.0, 600.0, 0.40)]
+  rows = [*TWO_SEEDS[:6], _row(0, 2, "small_final", 7.0, 600.0, 0.4)]
   figure = plots.criteria_figure(rows, first="large_final")
   line, _ = _curve(figure, "large final")
   assert list(line.get_ydata()) == pytest.approx([97.0, 98.0, 92.0])
@@ -177,7 +178,7 @@ def test_criteria_are_lines_with_room_for_the_best():
   [axes] = figure.axes
   assert {60, 90, 95, 97, 98} <= set(axes.get_yticks())
   heights = [axes.transData.transform((10, y))[1] for y in (40, 80, 90, 95, 97.5)]
-  steps = [b - a for a, b in zip(heights, heights[1:], strict=False)]
+  steps = [b - a for a, b in itertools.pairwise(heights)]
   assert max(steps) < 2 * min(steps), "every half of the error takes about the same room"
   _png(figure)
 

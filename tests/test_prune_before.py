@@ -740,3 +740,27 @@ def test_what_is_no_built_model_is_refused(k):
     prune("model", "magnitude", sparsity=0.5)
   with pytest.raises(ValueError, match="not built"):
     prune(k.Sequential([k.layers.Dense(3)]), "magnitude", sparsity=0.5)
+
+
+def test_where_masks_are_held_the_network_is_that_of_the_frozen_values(k):
+  # Inputs (1, 2, 3) and weights (1, 2, 5), the last one frozen: the output is 20, its error's
+  # gradient 2 * 20, and the weights' is 40 times the inputs.
+  model = one_kernel(k, [1.0, 2.0, 9.0], "sgd")
+  mask = {"fc/kernel": np.array([[True], [True], [False]])}
+  seen = {}
+
+  def criterion(probe):
+    seen.update(weights=probe.weights["fc/kernel"], gradients=probe.gradients["fc/kernel"])
+    return {"fc/kernel": tf.abs(probe.weights["fc/kernel"])}
+
+  data = (np.array([[1.0, 2.0, 3.0]], "float32"), np.zeros((1, 1), "float32"))
+  with tfl.hold(model, mask, frozen={"fc/kernel": np.full((3, 1), 5.0)}):
+    tfl.prune(model, criterion, sparsity=0.5, data=data)
+  np.testing.assert_allclose(np.ravel(seen["weights"]), [1, 2, 5])
+  np.testing.assert_allclose(np.ravel(seen["gradients"]), [40, 80, 120])
+
+
+def test_an_unknown_criterion_names_the_closest():
+  model = one_kernel(keras, [1.0, 2.0], "sgd")
+  with pytest.raises(ValueError, match=r"'mvment' is unknown. Did you mean 'movement'"):
+    tfl.prune(model, "mvment", sparsity=0.5)

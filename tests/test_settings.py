@@ -166,3 +166,9 @@ def test_a_config_that_lacks_a_key_is_refused_by_its_name():
     del lacking["eval_every"]
   with pytest.raises(ValueError, match=r"lacks eval_every.*configs/default\.py"):
     settings.read(lacking)
+
+
+@pytest.mark.parametrize("start", ["continue", "rewind_learning_rate"])
+def test_arms_that_freeze_at_what_is_rewound_to_need_a_rewind(start):
+  with pytest.raises(ValueError, match=r"rewind_freeze_init.*nothing is rewound"):
+    _read(start=start, arms=("reinit", "rewind_freeze_init"))

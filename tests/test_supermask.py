@@ -492,3 +492,62 @@ def test_evaluation_refuses_what_it_cannot_go_through_ten_times(k, trained):
     tfl.supermasks.evaluate(trained(k), (x, y), samples=0)
   with pytest.raises(ValueError, match="not compiled"):
     tfl.supermasks.evaluate(one(k, [1.0]), (x, y))
+
+
+def _trained_names(model):
+  return [v.name.rsplit("/", 1)[-1].split(":")[0] for v in model.trainable_variables]
+
+
+def test_what_is_frozen_stays_so_whatever_trainable_says(k, tmp_path):
+  model = tfl.supermask(builders.mlp(k), seed=1)
+  expected = ["kernel_logits"] * 3
+  model.trainable = False
+  model.trainable = True
+  assert _trained_names(model) == expected
+  if k is tf_keras:
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "saved")
+    assert _trained_names(k.models.load_model(tmp_path / "saved")) == expected
+
+
+def test_signed_constants_in_half_precision_have_the_deviation_of_their_weights(k):
+  layers = [k.layers.Input((784,)), k.layers.Dense(300, name="fc", dtype="bfloat16")]
+  plain = k.Sequential(layers)
+  found = np.array(tfl.supermask(plain, weights="signed_constant").layers[-1].layer.kernel.numpy())
+  drawn = np.array(plain.layers[-1].kernel.numpy()).astype("float32")  # its draws have zeros
+  expected = np.where(drawn == 0, 0, drawn.std())
+  np.testing.assert_allclose(np.abs(found.astype("float32")), expected, rtol=0.01)
+
+
+def test_a_layer_in_float16_is_rescaled_by_a_finite_factor(k):
+  layers = [k.layers.Input((784,)), k.layers.Dense(300, name="fc", dtype="float16")]
+  model = tfl.supermask(k.Sequential(layers), rescale=True)
+  wrapper = model.layers[-1]
+  wrapper.kernel_logits.assign(
+    np.where(np.arange(784)[:, None] < 196, 1.0, -1.0) * np.ones((784, 300))
+  )
+  kernel = wrapper.layer.kernel.numpy().astype("float32")
+  effective = np.array(wrapper.effective()["kernel"]).astype("float32")
+  np.testing.assert_allclose(effective[:196], 4 * kernel[:196], rtol=2e-3)
+  assert not effective[196:].any()
+  x = np.ones((2, 784), "float16")
+  plain = tfl.supermasks.plain(model)
+  np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), rtol=2e-2)
+
+
+def test_a_stateless_call_takes_the_weights_that_it_is_given():
+  plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
+  model = tfl.supermask(plain)
+  given = [np.array(v) + 5 * v.path.endswith("bias") for v in model.non_trainable_variables]
+  trained = [np.array(v) for v in model.trainable_variables]
+  outputs, _ = model.stateless_call(trained, given, np.ones((1, 2), "float32"))
+  assert float(outputs[0, 0]) == 5.0
+
+
+def test_evaluation_passes_its_options_on(k):
+  model = tfl.supermask(builders.mlp(k))
+  model.compile("sgd", "mse")
+  found = tfl.supermasks.evaluate(
+    model, (np.ones((4, 8)), np.ones((4, 3))), samples=1, verbose=0, return_dict=True
+  )
+  assert found["rounded"]["loss"] > 0

@@ -158,6 +158,32 @@ def test_the_verdict_tells_the_best_untrained_mask_and_every_trained_one():
   assert verdict.verdict([]) == ["Nothing is trained yet."]
 
 
+def test_each_algorithm_has_the_arguments_of_its_own_optimizer():
+  values = _tiny(supermask=SHORT | {"optimizer": "sgd"})
+  assert settings.read(values).of("supermask").optimizer_arguments == {
+    "learning_rate": 0.1, "momentum": 0.9,
+  }  # fmt: skip
+  own = {"optimizer": "sgd", "sgd": {"learning_rate": 7.0}, "adam": {"learning_rate": 0.1}}
+  chosen = settings.read(_tiny(supermask=SHORT | own)).of("supermask")
+  assert (chosen.optimizer, chosen.optimizer_arguments) == ("sgd", {"learning_rate": 7.0})
+  assert chosen.steps == 40 and settings.read(_tiny(steps=60)).of("edge_popup").steps == 40
+
+
+def test_the_authors_recipe_can_be_given_on_a_command_line():
+  values = config(FILE)
+  values.supermask.optimizer, values.supermask.batch_size = "sgd", 250
+  values.supermask.sgd.learning_rate, values.supermask.steps = 50.0, "2ep"
+  chosen = settings.read(values).of("supermask")
+  assert chosen.optimizer_arguments == {"learning_rate": 50.0, "momentum": 0.9}
+  assert (chosen.batch_size, chosen.steps) == (250, "2ep")
+
+
+def test_without_any_masks_the_page_has_no_empty_figures(tmp_path):
+  experiment.main(_tiny(criteria=(), trained=()), tmp_path)
+  assert not list(tmp_path.glob("*.png"))
+  assert "Masks that were trained" not in (tmp_path / "report.html").read_text()
+
+
 BAD = {
   "an unknown criterion": ({"criteria": ("larg_final",)}, ["config.criteria='larg_final'", "movement"]),
   "unknown weights": ({"weights": ("ones",)}, ["config.weights='ones'", "signed_constant"]),

@@ -658,3 +658,32 @@ def test_the_callback_of_a_ticket_goes_on_in_a_second_fit(k):
   model.optimizer.learning_rate = 0.0
   model.fit(batches(), verbose=0, callbacks=[callback])
   assert all((values(model)[path] == trained[path]).all() for path in trained)
+
+
+@pytest.mark.parametrize(
+  "values", [[[1.0]], None, 0.5, np.zeros((8, 6), bool)], ids=["list", "none", "number", "mask"]
+)
+def test_frozen_values_that_are_no_floats_of_the_masks_shape_are_refused(values):
+  weights = {"fc1/kernel": np.zeros((8, 6), "float32")}
+  masks = {"fc1/kernel": np.ones((8, 6), bool)}
+  with pytest.raises(ValueError, match=r"frozen\['fc1/kernel'\]"):
+    tfl.Ticket(masks, weights, frozen={"fc1/kernel": values})
+  with pytest.raises(ValueError, match=r"drawn\['fc1/kernel'\] of shape None"):
+    tfl.Ticket(masks, weights, drawn={"fc1/kernel": 5})
+
+
+def test_a_refused_ticket_leaves_the_model_as_it_was(k):
+  model = mlp(k)
+  ticket = tfl.capture(model, random_masks(model))
+  weights = {path: value + 1 for path, value in ticket.weights.items()}
+  nothing = {"fc1/kernel": np.full((8, 6), np.nan, "float32")}
+  before = model.get_weights()
+  with pytest.raises(ValueError, match="not finite"):
+    model.fit(batches(), callbacks=[tfl.Ticket(ticket.masks, weights, frozen=nothing).callback()])
+  assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_frozen_values_come_as_a_dict(k):
+  model = mlp(k)
+  with pytest.raises(TypeError, match=r"frozen=0.5 must be a dict"):
+    tfl.hold(model, random_masks(model), frozen=0.5)

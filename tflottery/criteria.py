@@ -66,7 +66,7 @@ def named(name, seed=0):
 
   With `_same_sign` at its end a criterion puts the weights whose sign is not that of their initial
   value below all others, in random order; with `_diff_sign` those that kept their sign. 0 is a sign
-  of its own. Of blocks or channels (`granularity`) those that hold such weights go first. What departs
+  of its own, and magnitudes have to stay below 2^76. Of blocks or channels (`granularity`) those that hold such weights go first. What departs
   from the paper stands in `tflottery/deconstructed.py`.
 
   Args:
@@ -117,7 +117,7 @@ def _initial(probe, name):
     raise ValueError(
       f"criterion={name!r} needs the weights from before the training, and none were captured. Give "
       "them as initial=, for instance tfl.capture(model).weights taken before fit or a ticket's "
-      "weights; to a rule within fit, with rules.Changes(..., initial=True)."
+      "weights; within fit, initial=True of Gradual or rules.Changes captures them."
     )
   return probe.initial_weights
 

@@ -31,9 +31,12 @@ def frozen(held, values):
   """`values` as arrays of the dtypes of the weights that are `held`, a dict of sites.
 
   Raises:
+    TypeError: `values` is no dict.
     ValueError: a path, shape, dtype or value does not fit, or a site is in tfmot's wrapper, with all
       the mismatches listed.
   """
+  if not isinstance(values, dict):
+    raise TypeError(f"frozen={values!r} must be a dict from site path to array of floats.")
   found, problems = {}, []
   for path, array in values.items():
     array = np.asarray(array)
@@ -60,4 +63,5 @@ def _problem(site, array):
     return "tfmot's wrapper multiplies it by its mask; strip_pruning first"
   if array.shape != site.shape:
     return f"values of shape {array.shape} for {site.shape}"
-  return "bools for floats, a mask?" if array.dtype == bool else None
+  kinds = {"b": "bools for floats, a mask?", "c": "complex numbers for floats"}
+  return kinds.get(array.dtype.kind)

@@ -22,8 +22,8 @@ class HoldMasks(tf_keras.callbacks.Callback):
   the list of callbacks.
 
   Given to a second `fit` of the same model, the same callback goes on: with the masks that it ended
-  with or was interrupted at, with the same frozen values, and with its schedule at the optimizer's own step (a model that was
-  compiled anew starts at 0). Given to another model it starts over.
+  with or was interrupted at, with the same frozen values, and with its schedule at the optimizer's
+  own step (a model that was compiled anew starts at 0). Given to another model it starts over.
 
   Args:
     masks: dict from site path to bool array, or a function of the model that returns one.

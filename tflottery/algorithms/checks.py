@@ -49,7 +49,7 @@ def _check_scores(name, scores, probe):
     raise ValueError(
       f"criterion={name!r} gives every weight the score 0 in iteration {int(probe.step) + 1}, so "
       f"nothing can be ranked{empty and f': no weight is left in {empty}'}. Choose a lower sparsity, "
-      "scope='layer' or another criterion."
+      "scope='layer' or another criterion; initial= must be the weights from before the training."
     )
   if still and probe.step == 0:
     warnings.warn(

@@ -7,7 +7,7 @@ Sparsity, 2019, arXiv:1902.09574; with the criteria of Zhou et al. 2019, arXiv:1
 import numpy as np
 import tensorflow as tf
 
-from tflottery import allocations, criteria, rules, site
+from tflottery import allocations, arguments, criteria, rules, site
 from tflottery.fitting import HoldMasks
 
 
@@ -83,6 +83,7 @@ class Gradual(HoldMasks):
       raise ValueError(
         f"initial={initial!r} must be True or False: the weights are captured when fit begins."
       )
+    arguments.whole("seed", seed, least=0)
     if not callable(criterion):
       initial = criteria.needs_initial(criterion)
       criterion = criteria.named(criterion, seed)

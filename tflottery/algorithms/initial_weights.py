@@ -46,7 +46,9 @@ def initial_weights(model, sites, initial, name):
     if path in shapes and np.shape(value) != shapes[path]
   ]
   problems += [
-    f"{path}: not finite" for path in sites if not np.isfinite(initial.get(path, 0)).all()
+    f"{path}: not finite"
+    for path in sites
+    if np.shape(initial.get(path)) == shapes[path] and not np.isfinite(initial[path]).all()
   ]
   if problems:
     raise ValueError(f"initial= does not fit model {model.name!r}: {'; '.join(problems)}.")

@@ -1,5 +1,6 @@
 """Prune outside of training: masks from a network as it stands, at once or in iterations."""
 
+import difflib
 import functools
 
 import numpy as np
@@ -143,12 +144,13 @@ def prune(
     checks.of_scores(name, criterion), wanted, scope=scope, granularity=granularity
   )
   network = Network(model, sites, data=data, loss=loss, batches=batches, seed=seed)
-  masks = _held(model, sites)
+  masks, others = _held(model, sites)
   checks.warn_of_sparser(masks, wanted(1))
   with unchanged(model):
     weights = {path: tf.convert_to_tensor(s.variable) for path, s in sites.items()}
     for i in range(iterations):
-      probe = _probe(network, weights, masks, i, seed, initial)
+      effective = {path: tf.where(masks[path], w, others[path]) for path, w in weights.items()}
+      probe = _probe(network, effective, masks, i, seed, initial)
       masks = rule(probe, (i + 1) / iterations)
   masks = {path: np.array(mask) for path, mask in masks.items()}
   checks.warn_of_empty(masks)
@@ -157,9 +159,11 @@ def prune(
 
 def _criterion(criterion):
   if not callable(criterion) and (not isinstance(criterion, str) or criterion not in CRITERIA):
+    close = difflib.get_close_matches(str(criterion), CRITERIA, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(
-      f"criterion={criterion!r} is unknown. Choose one of {', '.join(map(repr, CRITERIA))}, or give "
-      "a function probe -> scores."
+      f"criterion={criterion!r} is unknown.{hint} Choose one of {', '.join(map(repr, CRITERIA))}, or "
+      "give a function probe -> scores."
     )
   return criterion if callable(criterion) else CRITERIA[criterion]
 
@@ -181,21 +185,21 @@ def _wanted(sites, sparsity, allocation, scope, granularity):
 
 
 def _held(model, sites):
-  """The masks to start from: held ones, True elsewhere."""
+  """(masks to start from, what masked weights hold): held ones; True, and 0, elsewhere."""
   held = training.held_on(model)
-  masks = {path: np.ones(s.shape, bool) for path, s in sites.items()}
-  masks |= {path: mask for path, mask in (held.masks if held else {}).items() if path in masks}
-  return {path: tf.constant(mask) for path, mask in masks.items()}
+  masks, frozen = (held.masks, held.frozen) if held else ({}, {})
+  masks = {p: tf.constant(masks.get(p, np.ones(s.shape, bool))) for p, s in sites.items()}
+  zeros = {p: tf.zeros(s.shape, s.variable.dtype) for p, s in sites.items()}
+  return masks, {p: tf.constant(frozen.get(p, zero)) for p, zero in zeros.items()}
 
 
 def _probe(network, weights, masks, step, seed, initial):
-  """A probe of the network under masks, whose variables take on the masked weights."""
-  masked = {path: tf.where(masks[path], w, tf.zeros_like(w)) for path, w in weights.items()}
+  """A probe of the network, whose variables take on the weights."""
   for path, s in network.sites.items():
-    s.variable.assign(masked[path])
+    s.variable.assign(weights[path])
   gradients = functools.cache(network.gradients)
   return Probe(
-    weights=masked,
+    weights=weights,
     masks=masks,
     gradients=Lazy(network.sites, lambda path: gradients()[path]),
     step=tf.constant(step, tf.int64),

@@ -8,6 +8,7 @@ import statistics
 import numpy as np
 
 from tflottery.analysis.axes import new_axes
+from tflottery.analysis.results import percent
 
 
 def actions_figure(cells, *, remaining):
@@ -37,7 +38,7 @@ def actions_figure(cells, *, remaining):
   axes.set_yticks(range(len(kept)), map(_words, kept), fontsize=8)
   axes.set_xlabel("The pruned (mask-0)")
   axes.set_ylabel("The kept (mask-1)")
-  axes.set_title(f"{remaining:.3g} % of the weights remain", fontsize=9)
+  axes.set_title(f"{percent(remaining)} % of the weights remain", fontsize=9)
   axes.figure.colorbar(image, label="Test accuracy at early stop (%)")
   return axes.figure
 

@@ -15,8 +15,13 @@ STYLES = (("#111111", "o"), ("#d55e00", "s"), ("#0072b2", "^"), *OTHER_STYLES)
 
 
 def line_styles(names, styles=STYLES):
-  """Dict from name to (colour, marker, line): the styles, then the same with dashes, and dots."""
-  every = [(*style, line) for line in ("-", "--", ":") for style in styles]
+  """Dict from name to (colour, marker, line): the styles, then colours with other markers and dashes."""
+  markers = [marker for _, marker in styles]
+  every = [
+    (colour, markers[(index + shift) % len(styles)], line)
+    for shift, line in enumerate(("-", "--", ":"))
+    for index, (colour, _) in enumerate(styles)
+  ]
   return dict(zip(names, itertools.cycle(every), strict=False))
 
 

@@ -28,7 +28,8 @@ def untrained_figure(curves, *, dense=None):
   """
   names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
   lines = math.ceil((len(names) + 1) / 3)
-  panels = new_axes(legend_lines=lines, panels=max(2, len(curves)))
+  panels = new_axes(legend_lines=lines, panels=max(1, len(curves)))
+  panels = panels if isinstance(panels, list) else [panels]
   styles = line_styles(names)
   for axes, (panel, own) in zip(panels, curves.items(), strict=False):
     for name, points in own.items():
@@ -106,6 +107,12 @@ def regions_figure(initial, final, masks, *, title=""):
     axes.axvline(0, color="#777777", linewidth=0.5)
     axes.set_title(name.replace("_", " "), fontsize=8)
     axes.tick_params(labelsize=7)
+  for axes in panels.flat[max(0, len(masks) - columns) : len(masks)]:
+    axes.tick_params(labelbottom=True)
+  if masks:
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    options = {"loc": "outside upper right", "ncols": 2, "fontsize": 8, "markerscale": 5}
+    figure.legend(handles, labels, frameon=False, **options)
   figure.supxlabel("Initial weight", fontsize=9)
   figure.supylabel("Final weight", fontsize=9)
   figure.suptitle(title, fontsize=9)

@@ -74,7 +74,8 @@ class Chains:
 
   def _last_trained(self, level, chain, ticket, final):
     """Each weight's value when it was trained last: that of a pruned one stays as it was."""
-    if not self._settings.freezes:
+    feeds_arms = self._settings.freezes and chain == "ticket"
+    if self._settings.pruned == "zero" and not feeds_arms:
       return final
     trained = final
     if level:

@@ -150,6 +150,12 @@ class Search(Settings):
   def _check_actions(self):
     """Refuse what becomes of kept and pruned weights where it contradicts the start or the arms."""
     self.actions("ticket").check(self.start)
+    matrix = [arm for arm in self.arms if arm in _arms.ACTIONS]
+    if matrix and self.start != "rewind":
+      raise ValueError(
+        f"config.arms={matrix!r} beside config.start={self.start!r}: they freeze at the weights that are "
+        "rewound to, and nothing is rewound. Use start='rewind', or leave them out."
+      )
     chosen = {"kept": self.kept, "keep_sign": self.keep_sign, "pruned": self.pruned}
     if self.arms and tuple(chosen.values()) != ("rewind", False, "zero"):
       raise ValueError(

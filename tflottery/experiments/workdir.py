@@ -3,7 +3,8 @@
     config.json                          the configuration, checked at every start
     pieces/seed_S/level_L_ARM.json       one finished training: its row and its curve
     tickets/seed_S/level_L.ticket        and in tickets/seed_S/CRITERION/ those of other criteria
-    tickets/seed_S/CHAIN_trained_L.ticket  weights after level L, where later ones need them
+    tickets/.../CHAIN_trained_L.ticket     beside level L's: what its weights were when last trained,
+                                           where something is held at values that depend on it
     results.csv  layers.csv  *.png  report.html    made from the pieces and tickets
     events/seed_S/ARM/level_L            TensorBoard
 

@@ -1,7 +1,22 @@
-"""Frozen: a BatchNormalization whose scale and offset stay, and whose statistics go on."""
+"""Frozen: layers whose weights stay, and a BatchNormalization whose statistics go on."""
+
+import contextlib
 
 import keras
 import tf_keras
+
+
+@contextlib.contextmanager
+def built(layer):
+  """The weights that the layer adds inside are not trainable, whatever `trainable` says later."""
+  add = layer.add_weight
+  object.__setattr__(
+    layer, "add_weight", lambda *args, **kwargs: add(*args, **kwargs | {"trainable": False})
+  )
+  try:
+    yield
+  finally:
+    object.__delattr__(layer, "add_weight")
 
 
 class _FrozenParameters:

@@ -5,7 +5,7 @@ import tensorflow as tf
 import tf_keras
 
 from tflottery import draws as _draws
-from tflottery.layers import substitution
+from tflottery.layers import frozen, substitution
 
 
 class _Parametrised:
@@ -22,7 +22,7 @@ class _Parametrised:
 
   def build(self, input_shape):
     if not self.layer.built:
-      with tf.name_scope(self.layer.name):
+      with tf.name_scope(self.layer.name), frozen.built(self.layer):
         self.layer.build(input_shape)
     for name, weight in self._weights.items():
       shape = tuple(weight.shape)
@@ -30,6 +30,7 @@ class _Parametrised:
         variable = self.add_weight(
           name=f"{name}_{parameter}",
           shape=shape,
+          dtype=self._dtype_of_parameters,
           initializer=lambda shape, dtype, values=values: tf.cast(values, dtype),
           **{self._autocast_argument: False},
         )
@@ -76,6 +77,11 @@ class _Parametrised:
     return tf.cond(
       number > 0, lambda: self.effective(number, stream=(1,)), lambda: self.effective()
     )
+
+  @property
+  def _dtype_of_parameters(self):
+    """At least float32: in float16 the size of a layer is infinite."""
+    return "float64" if tf.as_dtype(self.variable_dtype) == tf.float64 else "float32"
 
   @property
   def _weights(self):

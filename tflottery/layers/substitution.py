@@ -28,6 +28,10 @@ def call(layer, tensors, inputs):
   array([[32.]], dtype=float32)
   """
   own = variables(layer)
+  if isinstance(
+    layer, keras.Layer
+  ):  # the others too: a scope does not see what the one around holds
+    tensors = own | tensors
   pairs = [(own[name], tensor) for name, tensor in tensors.items()]
   with _stateless(pairs) if isinstance(layer, keras.Layer) else _attributes(layer, pairs):
     return layer.call(inputs)

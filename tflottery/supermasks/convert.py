@@ -37,7 +37,7 @@ def plain(model):
   """The plain Keras model of a supermask model: the original layers with the effective weights.
 
   Its kernels hold what the supermask model computes with in inference: weight * mask, rescaled where
-  it is. All its layers are trainable, also those that were frozen before the masks were trained.
+  it is. (In mixed precision kernels are rounded before they are rescaled there, and after it here.) All its layers are trainable, also those that were frozen before the masks were trained.
 
   Args:
     model: what `tfl.supermask` or `tfl.edge_popup` returned.
@@ -69,7 +69,7 @@ def plain(model):
     if isinstance(layer, parametrised.PARAMETRISED):
       values = (substitution.variables(layer.layer) | layer.effective()).values()
     for variable, value in zip(copy.weights, values, strict=True):
-      variable.assign(value)
+      variable.assign(tf.cast(value, variable.dtype))
     copy.trainable = True
   return new
 

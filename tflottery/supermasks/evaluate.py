@@ -62,7 +62,7 @@ def evaluate(model, data, *, samples=10, **options):
     for number in range(samples + 1 if random else 1):
       for layer in random:
         layer.sample.assign(number)
-      passes.append(model.evaluate(return_dict=True, verbose=0, **options))
+      passes.append(model.evaluate(**{"verbose": 0, **options, "return_dict": True}))
   chances = [
     layer.parametrisation.expected(layer.parameters(name)).numpy().ravel()
     for layer, name in found.values()

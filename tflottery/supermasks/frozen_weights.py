@@ -30,8 +30,13 @@ def frozen_weights(sites, weights, seed):
     }
   found = {path: _sites.value(site.variable) for path, site in sites.items()}
   if weights == "signed_constant":
-    found = {path: np.sign(w) * w.std(dtype=w.dtype) for path, w in found.items()}
+    found = {path: _constant(w) for path, w in found.items()}
   return found
+
+
+def _constant(weight):
+  wide = np.result_type(weight.dtype, np.float32)  # half precision stops to add
+  return (np.sign(weight) * weight.astype(wide).std()).astype(weight.dtype)
 
 
 def recipe(site, weights, seed, number, multiple=1.0):

@@ -76,7 +76,7 @@ def supermask(
   Compile the model with any optimizer and call `fit`. Learning rates must be large, since gradients
   shrink by w * s * (1 - s): the authors train LeNet-300-100 by SGD with a learning rate of 100. Biases,
   scales and offsets are frozen, moving statistics of BatchNormalization move as usual (those of one
-  inside another layer, a `TimeDistributed` for instance, stay). `supermasks.masks`, `.ticket` and
+  inside another layer, a `TimeDistributed` for instance, or of a derived class, stay). `supermasks.masks`, `.ticket` and
   `.plain` give the masks, the ticket and the plain model of what was learnt.
 
   Source: Zhou et al., Deconstructing Lottery Tickets, NeurIPS 2019, arXiv:1905.01067, section 5.

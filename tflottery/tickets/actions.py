@@ -45,7 +45,7 @@ class Actions:
     """
     for name, known in (("kept", reset.RESETS), ("pruned", freeze.FREEZES)):
       value = getattr(self, name)
-      if value not in known:
+      if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name}={value!r} is unknown. Choose one of {', '.join(known)}.")
     criteria.named(self.criterion)
     if not isinstance(self.keep_sign, bool):

@@ -98,7 +98,10 @@ class Drawn:
   @classmethod
   def from_json(cls, values):
     """The inverse of `to_json`. Only built-in initializers are made, and nothing is executed."""
-    return cls(**values)
+    try:
+      return cls(**values)
+    except TypeError as error:
+      raise ValueError(f"{values!r} is no recipe of weights ({error}).") from error
 
   def _object(self):
     """The initializer, with a seed that `reset.reinit` replaces.

@@ -85,8 +85,9 @@ def freeze(how, start, initial, final, masks, *, seed=0, initializers=None):
     start: dict from path to array, every weight that the network would start from, for instance
       from `reset`.
     initial: dict from path to array, the weights that count as initial.
-    final: dict from path to array, after the training that gave the masks. Over several levels: what
-      each weight was after the training that it last took part in; see `lived`.
+    final: dict from path to array, after the training that gave the masks; None will do for what does
+      not look at it. Over several levels: what each weight was after the training that it last took
+      part in; see `lived`.
     masks: dict from site path to bool array.
     seed: int or sequence of ints; site i draws from (seed, i).
     initializers: dict from site path to initializer, needed by "freeze_reinit"; see
@@ -98,7 +99,7 @@ def freeze(how, start, initial, final, masks, *, seed=0, initializers=None):
     are held (`hold(model, masks, frozen=frozen)`); {} for "zero".
 
   Raises:
-    ValueError: `how` is unknown, or "freeze_reinit" lacks an initializer.
+    ValueError: `how` is unknown, it needs `final`, or "freeze_reinit" lacks an initializer.
 
   >>> initial, final = {"a": np.array([1.0, -2.0, 3.0])}, {"a": np.array([0.5, -4.0, 2.0])}
   >>> masks = {"a": np.array([False, False, True])}
@@ -108,15 +109,19 @@ def freeze(how, start, initial, final, masks, *, seed=0, initializers=None):
   """
   if how not in FREEZES:
     raise ValueError(f"how={how!r} is not a freeze. Choose one of {', '.join(FREEZES)}.")
+  if final is None and how not in ("zero", "freeze_init", "freeze_reinit"):
+    raise ValueError(f"final=None: how={how!r} needs the weights after training.")
   weights, frozen = dict(start), {}
   for index, (path, mask) in enumerate(masks.items() if FREEZES[how] else ()):
+    mask = np.asarray(mask, bool)
     initializer = (initializers or {}).get(path)
     if how == "freeze_reinit":
       require_initializers({path: initializer})
     rng = np.random.default_rng([*np.atleast_1d(seed), index])
-    frozen[path] = FREEZES[how](initial[path], final[path], mask, rng, initializer)
+    end = None if final is None else final[path]
+    frozen[path] = FREEZES[how](initial[path], end, mask, rng, initializer)
     if how == "freeze_init_zero_all":
-      weights[path] = _zero_where(mask & _shrank(initial[path], final[path]), start[path])
+      weights[path] = _zero_where(mask & _shrank(initial[path], end), start[path])
   return weights, frozen
 
 

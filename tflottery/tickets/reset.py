@@ -124,7 +124,7 @@ def reset(how, initial, final, masks, *, seed=0, keep_sign=False, initializers=N
     result[path] = RESETS[how](
       initial[path],
       None if final is None else final[path],
-      mask,
+      np.asarray(mask, bool),
       seed=[*np.atleast_1d(seed), index],
       keep_sign=keep_sign,
       initializer=initializer,

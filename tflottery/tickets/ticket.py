@@ -39,14 +39,12 @@ class Ticket:
   drawn: dict = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
-    for name, given, owners in [
-      ("frozen", self.frozen, self.masks),
-      ("drawn", self.drawn, self.weights),
-    ]:
-      for path, values in given.items():
-        if path not in owners or np.shape(owners[path]) != values.shape:
-          known = ", ".join(f"{p} {np.shape(array)}" for p, array in owners.items())
-          raise ValueError(f"{name}[{path!r}] of shape {values.shape} is none of: {known}.")
+    for path, values in self.frozen.items():
+      _check_of("frozen", path, np.shape(values), self.masks)
+      if np.asarray(values).dtype.kind in "bc":
+        raise ValueError(f"frozen[{path!r}] has dtype {np.asarray(values).dtype}: give floats.")
+    for path, recipe in self.drawn.items():
+      _check_of("drawn", path, getattr(recipe, "shape", None), self.weights)
 
   @property
   def sparsity(self):
@@ -131,7 +129,11 @@ class Ticket:
 
     def place(model):
       step.innermost(model)  # an optimizer that can't hold masks is refused before weights change
-      return self.apply(model) if start else self._in(model, self.masks)
+      masks = self._in(model, self.masks)
+      fits.frozen(
+        fits.sites(model, masks), self._in(model, self.frozen)
+      )  # nor one that can't freeze
+      return self.apply(model) if start else masks
 
     return fitting.HoldMasks(place, frozen=lambda model: self._in(model, self.frozen))
 
@@ -194,6 +196,13 @@ class Ticket:
         f"{'; '.join(problems)}."
       )
     return names
+
+
+def _check_of(name, path, shape, owners):
+  """Refuse what stands by the path of none of the `owners`, or has another shape."""
+  if path not in owners or np.shape(owners[path]) != shape:
+    known = ", ".join(f"{p} {np.shape(array)}" for p, array in owners.items())
+    raise ValueError(f"{name}[{path!r}] of shape {shape} is none of: {known}.")
 
 
 capture = Ticket.capture

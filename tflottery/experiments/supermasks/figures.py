@@ -3,13 +3,14 @@
 from tflottery.analysis import results, supermask_plots
 from tflottery.experiments.supermasks.verdict import groups, mean
 from tflottery.masks import sparsity
+from tflottery.seeds import seeds_of
 from tflottery.tickets.prune import one_shot_rates, prune, site_rates
 
 _SHOWN = 0.3  # the share of the weights that remains, about, where regions can be told apart
 
 
 def figures(rows, place, config):
-  """Dict from file name to figure.
+  """Dict from file name to figure; what has nothing to show is left out.
 
   Args:
     rows: those of the finished pieces.
@@ -17,11 +18,12 @@ def figures(rows, place, config):
     config: its config.json.
   """
   dense = mean([row for row in rows if row["network"] == "dense"], "test_accuracy")
-  found = {
-    "untrained.png": supermask_plots.untrained_figure(_curves(rows), dense=dense),
-    "trained.png": supermask_plots.trained_figure(_networks(rows), dense=dense),
-  }
-  if place.is_done(config["seeds"][0], "dense"):
+  found, curves, networks = {}, _curves(rows), _networks(rows)
+  if curves:
+    found["untrained.png"] = supermask_plots.untrained_figure(curves, dense=dense)
+  if networks:
+    found["trained.png"] = supermask_plots.trained_figure(networks, dense=dense)
+  if config["criteria"] and place.is_done(config["seeds"][0], "dense"):
     found["regions.png"] = _regions(place, config)
   return found
 
@@ -62,6 +64,7 @@ def _regions(place, config):
       rates=shares,
       criterion=criterion,
       initial=initial.weights,
+      seed=[seeds_of(seed)["masks"], level],
     )
     for criterion in config["criteria"]
   }

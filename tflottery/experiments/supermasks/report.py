@@ -36,7 +36,8 @@ _FIGURES = {
   ),
   "regions.png": (
     "Initial against final weights and what each criterion keeps",
-    "Initial against final weights of the first seed's first layer, and those that each criterion keeps.",
+    "Initial against final weights of the first seed's first layer, a selection of them; orange ones are"
+    " kept.",
   ),
 }
 
@@ -72,10 +73,8 @@ def _html(config, rows, images, sentences):
       for name, (alt, caption) in _FIGURES.items()
       if name in images
     ),
-    page.element("h2", "Masks that were trained"),
-    page.table(_trained(rows), header=_TRAINED, kind="numbers"),
-    page.element("h2", "Masks without training"),
-    page.table(_untrained(rows), header=_UNTRAINED, kind="numbers"),
+    *_section("Masks that were trained", _TRAINED, _trained(rows)),
+    *_section("Masks without training", _UNTRAINED, _untrained(rows)),
     *(page.element("p", note, kind="note") for note in _NOTES),
     page.element("h2", "Configuration"),
     page.table(flat({name: value for name, value in config.items() if name != "versions"})),
@@ -83,6 +82,12 @@ def _html(config, rows, images, sentences):
     page.table(flat(config["versions"])),
   ]
   return page.document(f"Supermasks: {title}", body)
+
+
+def _section(title, header, lines):
+  """A heading and its table, where there is anything in it."""
+  table = page.table(lines, header=header, kind="numbers")
+  return [page.element("h2", title), table] if lines else []
 
 
 def _untrained(rows):

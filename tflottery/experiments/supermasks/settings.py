@@ -18,7 +18,8 @@ class Trained:
   Attributes:
     algorithm: "supermask" (Zhou et al. 2019) or "edge_popup" (Ramanujan et al. 2020).
     weights: "initial" or "signed_constant".
-    rescale: whether weights are multiplied by their layer's size over the weights kept.
+    rescale: whether weights are multiplied by their layer's size over the weights kept, or, with
+      edge_popup, by its square root.
   """
 
   algorithm: str
@@ -104,8 +105,10 @@ def read(config):
   for algorithm in ("supermask", "edge_popup"):
     own = dict(_settings.require_arguments(algorithm, values.get(algorithm), "algorithm"))
     optimizer = own.get("optimizer", values.get("optimizer"))
-    if optimizer in own:
-      own["optimizer_arguments"] = own.pop(optimizer)
+    if "optimizer" in own or optimizer in own:
+      own["optimizer_arguments"] = own.pop(optimizer, values.get(optimizer, {}))
+    for name in _settings.OPTIMIZERS:  # those of optimizers that were not chosen
+      own.pop(name, None)
     if "learning_rate_drops" in own:
       own["learning_rate_drops"] = _settings.as_tuple(own["learning_rate_drops"])
     values[algorithm] = own
