@@ -129,6 +129,7 @@ def pruned(tmp_path_factory):
   return workdir, _compared(workdir, **PRUNED)
 
 
+@pytest.mark.slow
 def test_trained_networks_that_others_are_pruned_from_are_cells_too(pruned):
   workdir, out = pruned
   assert "4 of 4 cells to train" in out and "L1-norm, fine-tuned" in out
@@ -153,6 +154,7 @@ def test_pruned_cells_that_are_missing_take_the_networks_that_are_there(pruned, 
   assert tickets[0] == tickets[1]
 
 
+@pytest.mark.slow
 def test_a_grid_that_names_the_dense_network_trains_it_once(pruned, tmp_path):
   workdir = tmp_path / "run"
   shutil.copytree(pruned[0], workdir)

@@ -31,8 +31,8 @@ FILES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*.py"
 LARGE = ("conv_", "resnet_", "vgg_")
 # Others train the same model, or it is large.
 LONG = (
-  "configs/compare_mnist", "configs/deconstructing", "configs/lth_mnist", "configs/rethinking_cifar10",
-  "configs/supermask",
+  "configs/compare_mnist", "configs/deconstructing", "configs/lth_mnist", "configs/papers",
+  "configs/rethinking_cifar10", "configs/supermask",
 )  # fmt: skip
 
 

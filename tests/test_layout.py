@@ -167,5 +167,12 @@ def test_the_public_functions_have_examples():
   public += [tflottery.callbacks.HoldMasks, tflottery.Ticket.capture, tflottery.Ticket.callback]
   public += [getattr(tflottery.structured, name) for name in tflottery.structured.__all__]
   public += [tflottery.callbacks.EarlyBird, tflottery.callbacks.Slimming]
+  public += [
+    tflottery.callbacks.Gradual,
+    tflottery.supermask,
+    tflottery.edge_popup,
+    tflottery.freeze,
+  ]
+  public += [getattr(tflottery.supermasks, name) for name in tflottery.supermasks.__all__]
   for thing in public:
     assert any(test.examples for test in finder.find(thing)), thing

@@ -202,20 +202,24 @@ def test_a_search_by_several_criteria_goes_on_with_the_same_bits(tmp_path, decon
     assert outcome(_search(part, **DECONSTRUCTED)) == expected
 
 
-def test_movement_is_from_what_the_same_training_began_with(tmp_path):
-  changes = {"criterion": "movement", "kept": "constant", "pruned": "freeze_init"}
-  place = Workdir(_search(tmp_path, rewind_to="init", **changes))
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+  words = {"criterion": "movement", "kept": "constant", "keep_sign": True, "pruned": "freeze_init"}
+  return _search(tmp_path_factory.mktemp("moved"), rewind_to="init", **words)
+
+
+def test_movement_is_from_what_the_same_training_began_with(moved):
+  place = Workdir(moved)
   ticket, after = place.ticket(0, 1), place.ticket(0, 2)
   ends = tfl.Ticket.load(place.trained_path(0, 1)).weights
   for path, mask in ticket.masks.items():
-    moved = np.abs(ends[path] - ticket.weights[path])[mask]
+    distance = np.abs(ends[path] - ticket.weights[path])[mask]
     stays = after.masks[path][mask]
-    assert moved[stays].min() >= moved[~stays].max()
+    assert distance[stays].min() >= distance[~stays].max()
 
 
-def test_a_search_holds_the_pruned_and_resets_the_kept_at_every_level(tmp_path):
-  changes = {"kept": "constant", "keep_sign": True, "pruned": "freeze_init", "rewind_to": "init"}
-  tickets = _tickets(_search(tmp_path, **changes))
+def test_a_search_holds_the_pruned_and_resets_the_kept_at_every_level(moved):
+  tickets = _tickets(moved)
   assert tickets[0].frozen == {}
   for ticket in tickets[1:]:
     for path, mask in ticket.masks.items():

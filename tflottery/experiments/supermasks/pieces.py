@@ -79,7 +79,9 @@ def _sampled(work, model):
   """What networks drawn from the probabilities reach, as the paper evaluates them."""
   with work.strategy.scope():
     model.compile(
-      loss=work.k.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+      loss=work.k.losses.SparseCategoricalCrossentropy(from_logits=True),
+      metrics=["accuracy"],
+      jit_compile=work.jit_compile,
     )
   test = batches.whole(work.data.test, batch_size=1000, moments=work.moments)
   found = evaluate(model, test, samples=work.settings.samples)
