@@ -1,6 +1,8 @@
 """Small models, data and a watching callback that the tests share."""
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras
 
@@ -8,6 +10,11 @@ import tflottery as tfl
 from tflottery.experiments import task
 
 BATCH = 8
+# For tests that take long: one Keras among the fast ones, both among all.
+KERASES = [
+  pytest.param(keras, id="keras"),
+  pytest.param(tf_keras, id="tf_keras", marks=pytest.mark.slow),
+]
 
 
 def arrays(count=15 * BATCH, width=8, classes=3, seed=0):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from builders import KERASES
 
 import tflottery as tfl
 from tflottery.supermasks.edge_popup import TopScores
@@ -126,6 +127,7 @@ def test_masks_and_scores_are_the_same_wherever_they_are_trained(k, trained, whe
     np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_large_layers_train_too(k):
   # From 16384 scores on, the highest are found by compiled code.
   model = k.Sequential([k.layers.Input((128,)), k.layers.Dense(128, name="fc")])
@@ -137,6 +139,7 @@ def test_large_layers_train_too(k):
   assert tfl.supermasks.masks(model)["fc/kernel"].sum() == 1638
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_the_plain_model_the_ticket_and_the_file_give_the_same_outputs(k, trained, tmp_path):
   model = trained(k)
   x, _ = builders.arrays()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from builders import arrays, batches, compiled, mlp, values
+from builders import KERASES, arrays, batches, compiled, mlp, values
 from by_hand import inputs, linear, top, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,6 +63,7 @@ def after_every_step(due, sparsities):
   return found
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_the_cubic_schedule_has_exact_counts_after_every_step(k):
   """End step 13 is no multiple of the frequency, and the final count is exact there."""
   steps = pruned(mlp(k), begin_step=2, end_step=13, frequency=4)
@@ -88,6 +89,7 @@ def test_what_goes_is_the_smallest_after_the_update_of_the_step(k):
   )
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_tfmots_cubic_schedule_has_exact_counts_after_every_step(k, tfmot):
   theirs = tfmot.sparsity.keras.PolynomialDecay(0.0, 0.6, 2, 14, frequency=4)
   steps = pruned(mlp(k), sparsity=None, schedule=theirs)

@@ -38,6 +38,7 @@ def test_the_example_of_sparse_training_runs(tmp_path):
   assert "bit for bit the model's" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_example_of_slimming_runs(tmp_path):
   done = _pasted(tmp_path, "slim example")
   assert "16 of 32 channels (" in done.stdout and "32 of 64 channels (" in done.stdout

@@ -18,6 +18,8 @@ SMALL = {
   "optimizer": "sgd", "slimming": {"strength": 0.1, "scale": 0.5},
 }  # fmt: skip
 
+pytestmark = pytest.mark.slow
+
 
 def network(k, input_shape, classes):
   """Two small convolutions, each batch-normalised, and a Dense layer."""

@@ -178,6 +178,7 @@ def test_a_small_dense_run_has_no_more_parameters_than_live_in_the_sparse_networ
 SPOILT = {"algorithm": "dense", "adam": {"learning_rate": 0.5}, "warmup": "80it"}
 
 
+@pytest.mark.slow
 def test_the_best_evaluation_is_that_of_the_highest_validation_accuracy_and_not_the_last(tmp_path):
   work = task_of(**SPOILT)
   assert not trained(work, tmp_path, stop=60)  # after the best: a run that goes on knows it too

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from builders import Watch, arrays, batches, compiled, mlp, values
+from builders import KERASES, Watch, arrays, batches, compiled, mlp, values
 
 import tflottery as tfl
 from tflottery import site as _sites
@@ -82,6 +82,7 @@ def test_one_shot_prunes_the_dense_network_at_once(k):
     *(pytest.param(*case, marks=pytest.mark.slow) for case in [("4it", 4), ("1ep", 15)]),
   ],
 )
+@pytest.mark.parametrize("k", KERASES)
 def test_each_level_starts_at_step_k_with_its_statistics_and_trains_the_rest(k, rewind_to, k_step):
   log = Log()
   build = lambda: mlp(k, k.optimizers.Adam(0.01), batch_norm=True)  # noqa: E731
@@ -238,6 +239,7 @@ def _own_init(k):
   return build
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_the_same_seed_gives_the_same_ticket_bit_for_bit(k, tmp_path):
   for name, seed in (("a", 5), ("b", 5), ("c", 6)):
     find(_own_init(k), train=arrays(64), batch_size=8, seed=seed, rewind_to="3it").save(

@@ -53,6 +53,7 @@ def two_workers(tmp_path_factory):
   return directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_two_workers_end_with_the_masks_and_weights_of_one_device(name, two_workers):
   def build():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from builders import KERASES
 
 import tflottery as tfl
 from tflottery import draws
@@ -174,6 +175,7 @@ def test_a_seed_draws_the_same_weights_whatever_the_model_had(k):
 
 
 @pytest.mark.parametrize("weights", ["initial", "signed_constant"])
+@pytest.mark.parametrize("k", KERASES)
 def test_training_changes_logits_counts_and_moving_statistics_alone(k, weights):
   model = learner(k, batch_norm=True, weights=weights)
   before = {id(v): np.array(v.numpy()) for v in model.variables}
@@ -230,6 +232,7 @@ def many_layers(k):
   return k.Model(image, layers.Dense(3, name="out")(layers.Flatten()(x)))
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_shared_and_nested_layers_have_one_mask_each_and_compute_as_before(k):
   plain = many_layers(k)
   model = tfl.supermask(plain)
@@ -254,6 +257,7 @@ def test_shared_and_nested_layers_have_one_mask_each_and_compute_as_before(k):
   "where",
   ["steps_per_execution", "replicas", pytest.param("jit_compile", marks=pytest.mark.slow)],
 )
+@pytest.mark.parametrize("k", KERASES)
 def test_masks_and_logits_are_the_same_wherever_they_are_trained(k, trained, where):
   options = {
     "steps_per_execution": {"steps_per_execution": 7},
@@ -274,6 +278,7 @@ def test_masks_and_logits_are_the_same_wherever_they_are_trained(k, trained, whe
     assert np.array_equal(*masks)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_a_saved_model_computes_the_same_and_draws_on(k, trained, tmp_path):
   model = fit(learner(k, weights="signed_constant", rescale=True), epochs=1)
   model.save(tmp_path / "half.keras")
