@@ -60,6 +60,7 @@ class EarlyBird(tf_keras.callbacks.Callback):
   as `tflottery.structured.draw` says.
 
   >>> import keras
+  >>> keras.utils.set_random_seed(0)
   >>> layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
   >>> model = keras.Sequential([keras.Input((2,)), *layers])
   >>> model.compile("sgd", "mse")
