@@ -11,6 +11,7 @@ from tflottery.bin import start
 
 
 def main(_):
+  """Run the experiment that the flags name."""
   from tflottery.experiments.supermasks import experiment
 
   experiment.main(start.CONFIG.value, start.WORKDIR.value)

@@ -235,6 +235,7 @@ def as_tuple(value):
 
 
 def require_known(name, value, known):
+  """Refuse, by the setting's name, what is none of a few."""
   if value not in known:
     raise ValueError(f"config.{name}={value!r} is unknown. Choose one of {known}.")
 
@@ -250,20 +251,24 @@ def require_listed(name, value, known):
 
 
 def require_int(name, value, low):
+  """Refuse what is no whole number of at least `low`."""
   if isinstance(value, bool) or not isinstance(value, int) or value < low:
     raise ValueError(f"config.{name}={value!r} is out of range: a whole number, at least {low}.")
 
 
 def require_duration(name, value):
+  """Refuse what is no duration, as 500, '500it' or '2ep'."""
   durations.steps(value, 1, argument=f"config.{name}")
 
 
 def require_each_once(name, values):
+  """Refuse values that are named twice."""
   if len(set(values)) != len(values):
     raise ValueError(f"config.{name}={values!r} must name each once.")
 
 
 def require_seeds(seeds):
+  """Refuse seeds that are no whole numbers, named twice, or none."""
   for seed in seeds:
     require_int("seeds", seed, 0)
   if not seeds or len(set(seeds)) != len(seeds):
@@ -271,6 +276,7 @@ def require_seeds(seeds):
 
 
 def require_arguments(name, value, whose):
+  """The keyword arguments of an optimizer or algorithm; refuse what is no dict."""
   if not isinstance(value, dict):
     raise ValueError(f"config.{name}={value!r} must be the {whose}'s keyword arguments.")
   return value

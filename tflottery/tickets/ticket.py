@@ -130,9 +130,7 @@ class Ticket:
     def place(model):
       step.innermost(model)  # an optimizer that can't hold masks is refused before weights change
       masks = self._in(model, self.masks)
-      fits.frozen(
-        fits.sites(model, masks), self._in(model, self.frozen)
-      )  # nor one that can't freeze
+      fits.frozen(fits.sites(model, masks), self._in(model, self.frozen))  # and so are bad values
       return self.apply(model) if start else masks
 
     return fitting.HoldMasks(place, frozen=lambda model: self._in(model, self.frozen))
