@@ -14,6 +14,14 @@ def get_config():
   config.data_dir = ""
   # Examples held out from the end of the training split; None: 5,000, or 10 % of a small one.
   config.validation_examples = config_dict.placeholder(int)
+  # One of two disjoint halves of the training split, "a" or "b" (validation included); "" for all.
+  config.half = ""
+  # Classes that are kept, as (0, 1, 2), renumbered from 0 in this order; () for all.
+  config.labels = ()
+  # (height, width, channels) that images are brought to; () leaves them as they are.
+  config.image_shape = ()
+  # "pad" puts zeros around them, "resize" interpolates.
+  config.image_fit = "pad"
   # Subtract each channel's mean and divide by its standard deviation; otherwise pixels are in [0, 1].
   config.standardize = False
   # Random flips, and crops of images padded by 4 pixels.
@@ -21,7 +29,7 @@ def get_config():
 
   # The Keras that trains: "keras" (Keras 3) or "tf_keras".
   config.keras = "keras"
-  # lenet_300_100, conv_2, conv_4, conv_6, resnet_20, vgg_16, vgg_19, or "module:function".
+  # lenet_300_100, conv_2, conv_4, conv_6, resnet_8, resnet_20, vgg_16, vgg_19, or "module:function".
   config.model = "lenet_300_100"
   # Patterns (regular expressions on paths) that choose the weights to prune; "" is the default.
   config.only = ""

@@ -95,6 +95,20 @@ def test_loading_prints_nothing(capfd):
   assert capfd.readouterr().out == ""
 
 
+def test_a_part_is_taken_after_the_validation_is_held_out(loaded):
+  part = data.load("digits", half="b", labels=(3, 8), shape=(9, 8, 3))
+  is_chosen = np.isin(loaded.train.labels[1::2], (3, 8))
+  np.testing.assert_array_equal(
+    part.train.images[:, :8, :, 1], loaded.train.images[1::2][is_chosen, ..., 0]
+  )
+  chosen = loaded.validation.labels[1::2]  # 1,294 stand before them
+  np.testing.assert_array_equal(
+    np.array([3, 8])[part.validation.labels], chosen[np.isin(chosen, (3, 8))]
+  )
+  assert len(part.test) == np.isin(loaded.test.labels, (3, 8)).sum()
+  assert (part.classes, part.image_shape) == (2, (9, 8, 3))
+
+
 @pytest.mark.parametrize("count", [-1, 1437, 5000])
 def test_a_validation_count_out_of_range_is_refused(count):
   with pytest.raises(ValueError, match=rf"validation={count}: must lie in 0\.\.1436"):

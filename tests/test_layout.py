@@ -20,13 +20,25 @@ LAYERS = [
   ["experiments"],
   ["callbacks"],
   ["algorithms", "supermasks"],
+  ["structured"],
+  ["analysis"],
   ["tickets"],
-  ["analysis", "export", "structured", "layers"],
+  ["export", "layers"],
   ["fitting"],
   ["training"],
   ["changing", "fits", "strategies", "criteria", "deconstructed", "rules", "probe"],
   ["site", "step", "seeds", "schedules", "due", "durations", "learning_rates"],
-  ["masks", "draws", "allocations", "granularity", "files", "versions", "tfmot", "arguments"],
+  [
+    "masks",
+    "draws",
+    "allocations",
+    "granularity",
+    "files",
+    "images",
+    "versions",
+    "tfmot",
+    "arguments",
+  ],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -174,5 +186,6 @@ def test_the_public_functions_have_examples():
     tflottery.freeze,
   ]
   public += [getattr(tflottery.supermasks, name) for name in tflottery.supermasks.__all__]
+  public += [tflottery.Ticket.transfer, tflottery.images.to_shape]
   for thing in public:
     assert any(test.examples for test in finder.find(thing)), thing

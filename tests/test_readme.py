@@ -24,10 +24,13 @@ def _pasted(directory, *names):
   return done
 
 
-def test_the_example_runs_and_prints_its_ticket(tmp_path):
-  done = _pasted(tmp_path, "example")
+def test_the_example_runs_and_what_can_follow_it(tmp_path):
+  done = _pasted(tmp_path, "example", "stability example", "transfer example")
   assert "level 5: " in done.stdout and "Ticket(level=5, " in done.stdout
   assert (tmp_path / "digits.ticket").exists()
+  assert "[(0, 0." in done.stdout and ", (50, 0." in done.stdout
+  assert "Instability(step 0, " in done.stdout
+  assert "4 weights copied, 2 weights re-initialised, 2 weights dropped" in done.stdout
 
 
 def test_the_example_of_sparse_training_runs(tmp_path):

@@ -166,3 +166,26 @@ def test_frozen_values_without_room_for_them_are_refused_with_the_cure(k):
   with pytest.raises(ValueError, match="Restart freezes=True"):
     restart(_weights(model), masks, frozen={"fc1/kernel": np.ones((8, 6))})
   restart.release()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_training_put_back_into_its_state_goes_on_as_it_did(k, optimizer):
+  schedule = k.optimizers.schedules.ExponentialDecay(0.05, 1, 0.8)
+  options = {"momentum": 0.9} if optimizer == "sgd" else {}
+  kind = k.optimizers.Adam if optimizer == "adam" else k.optimizers.SGD
+  restart = Restart(m := mlp(k, kind(schedule, **options)), tfl.sites(m))
+  dense, data = restart.held.masks, batches()
+  restart(restart.weights(), dense)
+  m.fit(data.take(5), verbose=0)
+  weights, state = restart.weights(), restart.state()
+  m.fit(data.skip(5), verbose=0)
+  expected = restart.weights()
+  restart(weights, dense, step=5)
+  m.fit(data.skip(5), verbose=0)
+  afresh = restart.weights()
+  restart(weights, dense, state=state)
+  m.fit(data.skip(5), verbose=0)
+  for path, value in restart.weights().items():
+    np.testing.assert_array_equal(value, expected[path])
+  assert any((afresh[path] != expected[path]).any() for path in expected)
+  restart.release()

@@ -37,6 +37,13 @@ def test_lists_single_values_and_words_with_commas_become_tuples():
   assert _read(arms="").arms == ()
 
 
+def test_a_part_of_the_data_is_chosen_by_plain_values():
+  s = _read(half="a", labels=[3, 1], image_shape=[28, 28, 1], image_fit="resize")
+  assert (s.half, s.labels, s.image_shape, s.image_fit) == ("a", (3, 1), (28, 28, 1), "resize")
+  assert (_read().half, _read().labels, _read().image_shape) == ("", (), ())
+  assert settings.from_json(json.loads(json.dumps(settings.as_json(s)))) == s
+
+
 def test_settings_come_back_from_json():
   s = _read(rates={"output": 0.1}, arms=("reinit",), seeds=(1, 2), learning_rate_drops=("9it",))
   assert settings.from_json(json.loads(json.dumps(settings.as_json(s)))) == s
@@ -132,6 +139,16 @@ BAD = {
     {"steps_per_execution": -1},
     ["config.steps_per_execution=-1", "at least 1"],
   ),
+  "an unknown half": ({"half": "c"}, ["config.half='c'", "'a', 'b'"]),
+  "one class": ({"labels": (3,)}, ["config.labels=(3,)", "two classes or more", "()"]),
+  "a class twice": ({"labels": (3, 3)}, ["config.labels=(3, 3)", "once"]),
+  "a class that is a word": ({"labels": ("cat", "dog")}, ["config.labels='cat'", "whole number"]),
+  "images of two sides": (
+    {"image_shape": (8, 8)},
+    ["config.image_shape=(8, 8)", "(height, width, channels)"],
+  ),
+  "images without a side": ({"image_shape": (0, 8, 1)}, ["config.image_shape=0", "at least 1"]),
+  "an unknown fit": ({"image_fit": "crop"}, ["config.image_fit='crop'", "resize"]),
   "a negative validation split": (
     {"validation_examples": -1},
     ["config.validation_examples=-1"],

@@ -19,3 +19,17 @@ def seeds_of(seed):
   """
   words = np.random.SeedSequence(seed).generate_state(3)
   return dict(zip(("initialisation", "order", "masks"), map(int, words), strict=True))
+
+
+def noise_of(seed, copy):
+  """Separate seeds of the noise of one copy's training: data order, augmentation and dropout.
+
+  Args:
+    seed: int, the run's, at least 0.
+    copy: int, the copy's number, at least 0.
+
+  >>> list(noise_of(0, 1))
+  ['order', 'augmentation', 'dropout']
+  """
+  words = np.random.SeedSequence([seed, copy], spawn_key=(1,)).generate_state(3)
+  return dict(zip(("order", "augmentation", "dropout"), map(int, words), strict=True))

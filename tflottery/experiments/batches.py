@@ -21,7 +21,9 @@ def moments(split):
   return np.float32(means), np.float32(stds)
 
 
-def training(split, *, batch_size, seed, start, stop, augment=False, moments=None):
+def training(
+  split, *, batch_size, seed, start, stop, augment=False, augment_seed=None, moments=None
+):
   """Shuffled batches for the steps [start, stop), each a pure function of (seed, step).
 
   So a run may be cut anywhere: [0, 20) equals [0, 7) followed by [7, 20), element by element.
@@ -30,10 +32,11 @@ def training(split, *, batch_size, seed, start, stop, augment=False, moments=Non
   Args:
     split: a `data.Split`.
     batch_size: examples in a step, over all replicas.
-    seed: int; another seed gives another order and another augmentation.
+    seed: int; another seed gives another order.
     start: the first step, counted from the beginning of training.
     stop: the step after the last.
     augment: flip half of the images, and crop each from an image padded by 4 black pixels.
+    augment_seed: int, the seed of the augmentation; None takes `seed`.
     moments: (mean, std) as from the function `moments`, to standardise by; None: images in [0, 1].
 
   Returns:
@@ -49,6 +52,7 @@ def training(split, *, batch_size, seed, start, stop, augment=False, moments=Non
     raise ValueError(f"batch_size={batch_size}: must lie in 1..{len(split)}, the split's size")
   if not 0 <= start <= stop:
     raise ValueError(f"start={start}, stop={stop}: must be 0 <= start <= stop")
+  drawn = tf.constant(seed if augment_seed is None else augment_seed, tf.int64)
   seed = tf.constant(seed, tf.int64)
   epoch_steps = len(split) // batch_size
 
@@ -62,7 +66,7 @@ def training(split, *, batch_size, seed, start, stop, augment=False, moments=Non
 
   def batch(step, indices):
     # Folded, or epoch 3's order and step 3's augmentation would be drawn from the same numbers.
-    key = tf.random.fold_in(tf.stack([seed, step]), 1) if augment else None
+    key = tf.random.fold_in(tf.stack([drawn, step]), 1) if augment else None
     return examples(indices, key)
 
   epochs = tf.data.Dataset.range(start // epoch_steps, -(-stop // epoch_steps))

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tflottery.experiments import digits as _digits
+from tflottery.experiments import subsets
 
 _LIMIT_BYTES = 4 * 10**9
 
@@ -46,7 +47,7 @@ class Dataset:
   image_shape: tuple[int, int, int]
 
 
-def load(name, *, data_dir=None, validation=None):
+def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), fit="pad"):
   """Load an image classification data set through TensorFlow Datasets.
 
   Args:
@@ -56,13 +57,15 @@ def load(name, *, data_dir=None, validation=None):
       TensorFlow Datasets' own default.
     validation: number of examples held out from the end of the training split, 0 for none; None:
       5,000, or a tenth of a training split of fewer than 50,000.
+    half, labels, shape, fit: the part that is kept and the shape of its images, see
+      `subsets.part`; the validation is held out first.
 
   Returns:
     A `Dataset`. Its test split is the data set's "validation" where it has no "test".
 
   Raises:
-    ValueError: no such data set, not one of images of one size with labels, over 4 GB, or
-      `validation` out of range.
+    ValueError: no such data set, not one of images of one size with labels, over 4 GB,
+      `validation` out of range, or no such part.
     FileNotFoundError: not prepared in `data_dir`, and cannot be downloaded.
 
   >>> dataset = load("digits", validation=100)
@@ -86,7 +89,8 @@ def load(name, *, data_dir=None, validation=None):
         builder = _prepared_digits(directory)
       else:
         _download(name, builder)
-    return _read(name, builder, validation)
+    whole = _read(name, builder, validation)
+  return subsets.part(whole, half=half, labels=labels, shape=shape, fit=fit)
 
 
 def _require_labelled_images(name, features):

@@ -37,6 +37,11 @@ def conv_6(k, input_shape, classes, width=1.0):
   return _conv_net("conv_6", k, input_shape, classes, width, filters=[64, 128, 256])
 
 
+def resnet_8(k, input_shape, classes, width=1.0):
+  """ResNet-8: as ResNet-20, with one block in each stage; 78,042 parameters."""
+  return _resnet("resnet_8", k, input_shape, classes, width, blocks=1)
+
+
 def resnet_20(k, input_shape, classes, width=1.0):
   """ResNet-20 for CIFAR: three stages of three blocks, 16-32-64 filters, 272,474 parameters.
 
@@ -45,15 +50,7 @@ def resnet_20(k, input_shape, classes, width=1.0):
   Departs: where a block halves the image its shortcut is a 1x1 convolution with batch
   normalisation (as in open_lth), not a padded identity.
   """
-  image = k.Input(input_shape, name="image")
-  widths = [_wide(filters, width) for filters in (16, 32, 64)]
-  x = _conv_bn_relu(k, image, widths[0], "conv", "bn", "relu")
-  for stage, filters in enumerate(widths, start=1):
-    for block in range(1, 4):
-      strides = 2 if stage > 1 and block == 1 else 1
-      x = _residual(k, x, filters, strides, f"stage{stage}_block{block}_")
-  x = k.layers.GlobalAveragePooling2D(name="pool")(x)
-  return k.Model(image, _output(k, classes, "he_normal")(x), name="resnet_20")
+  return _resnet("resnet_20", k, input_shape, classes, width, blocks=3)
 
 
 def vgg_16(k, input_shape, classes, width=1.0):
@@ -71,6 +68,7 @@ MODELS = {
   "conv_2": conv_2,
   "conv_4": conv_4,
   "conv_6": conv_6,
+  "resnet_8": resnet_8,
   "resnet_20": resnet_20,
   "vgg_16": vgg_16,
   "vgg_19": vgg_19,
@@ -157,7 +155,7 @@ def _require_size(name, input_shape, pools):
     raise ValueError(
       f"{name} halves its images {pools} times, so input_shape={tuple(input_shape)} is too small:"
       f" give images of {2**pools}x{2**pools} or more, or a network without pooling"
-      " (lenet_300_100, resnet_20)"
+      " (lenet_300_100, resnet_8, resnet_20)"
     )
 
 
@@ -195,6 +193,19 @@ def _vgg(name, k, input_shape, classes, width, depths):
     for _ in range(depth):
       conv += 1
       x = _conv_bn_relu(k, x, _wide(filters, width), f"conv{conv}", f"bn{conv}", f"relu{conv}")
+  x = k.layers.GlobalAveragePooling2D(name="pool")(x)
+  return k.Model(image, _output(k, classes, "he_normal")(x), name=name)
+
+
+def _resnet(name, k, input_shape, classes, width, blocks):
+  """Three stages of so many blocks, of 16, 32 and 64 filters, then a global average."""
+  image = k.Input(input_shape, name="image")
+  widths = [_wide(filters, width) for filters in (16, 32, 64)]
+  x = _conv_bn_relu(k, image, widths[0], "conv", "bn", "relu")
+  for stage, filters in enumerate(widths, start=1):
+    for block in range(1, blocks + 1):
+      strides = 2 if stage > 1 and block == 1 else 1
+      x = _residual(k, x, filters, strides, f"stage{stage}_block{block}_")
   x = k.layers.GlobalAveragePooling2D(name="pool")(x)
   return k.Model(image, _output(k, classes, "he_normal")(x), name=name)
 

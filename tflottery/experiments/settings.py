@@ -4,8 +4,9 @@ import dataclasses
 import difflib
 
 from tflottery import criteria as _criteria
-from tflottery import durations
+from tflottery import durations, images
 from tflottery.experiments import arms as _arms
+from tflottery.experiments import subsets
 from tflottery.tickets import prune
 from tflottery.tickets.actions import Actions
 from tflottery.tickets.search import STARTS
@@ -32,6 +33,10 @@ class Settings:
   dataset: str
   data_dir: str
   validation_examples: int | None
+  half: str
+  labels: tuple
+  image_shape: tuple
+  image_fit: str
   standardize: bool
   augment: bool
   keras: str
@@ -65,6 +70,7 @@ class Settings:
     Raises:
       ValueError: naming the setting, its value and the cure.
     """
+    self._check_part()
     require_known("keras", self.keras, KERASES)
     require_known("optimizer", self.optimizer, OPTIMIZERS)
     if self.strategy in _REFUSED:
@@ -81,6 +87,23 @@ class Settings:
       raise ValueError(f"config.steps={self.steps!r} trains nothing: at least 1 step.")
     for drop in self.learning_rate_drops:
       require_duration("learning_rate_drops", drop)
+
+  def _check_part(self):
+    """Refuse parts of data sets that no data set has."""
+    require_known("half", self.half, subsets.HALVES)
+    for label in self.labels:
+      require_int("labels", label, 0)
+    require_each_once("labels", self.labels)
+    if len(self.labels) == 1:
+      raise ValueError(f"config.labels={self.labels!r}: give two classes or more, or () for all.")
+    for side in self.image_shape:
+      require_int("image_shape", side, 1)
+    if len(self.image_shape) not in (0, 3):
+      raise ValueError(
+        f"config.image_shape={self.image_shape!r} must be (height, width, channels), or () to leave "
+        "images as they are."
+      )
+    require_known("image_fit", self.image_fit, images.FITS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

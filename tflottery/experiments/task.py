@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tflottery import durations
 from tflottery import site as _sites
-from tflottery.experiments import batches, learn, models, optimizers
+from tflottery.experiments import batches, learn, models, optimizers, subsets
 from tflottery.experiments import data as _data
 from tflottery.seeds import set_seed
 from tflottery.tickets import prune, reset
@@ -116,14 +116,19 @@ class Task:
       width=width,
     )
 
-  def batches(self, seed):
-    """Function of (start, stop) that returns the training batches of these steps."""
+  def batches(self, seed, augment_seed=None):
+    """Function of (start, stop) that returns the training batches of these steps.
+
+    Args:
+      seed, augment_seed: those of the order and of the augmentation; None: both are `seed`.
+    """
     return functools.partial(
       batches.training,
       self.data.train,
       batch_size=self.settings.batch_size,
       seed=seed,
       augment=self.settings.augment,
+      augment_seed=augment_seed,
       moments=self.moments,
     )
 
@@ -186,8 +191,7 @@ def load(settings, kind=Search):
     ValueError, FileNotFoundError: naming the setting, its value and the cure.
   """
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
-  with named(settings, "dataset", "data_dir", "validation_examples"):
-    data = _data_of(settings.dataset, settings.data_dir, settings.validation_examples)
+  data = _data_of(settings)
   _check_lengths(settings, data)
   task = kind(
     settings=settings,
@@ -209,10 +213,23 @@ def load(settings, kind=Search):
   return task
 
 
-@functools.lru_cache(maxsize=1)
-def _data_of(name, data_dir, validation):
-  """A data set; the last one is kept, for a process may train many networks on it."""
+def _data_of(settings):
+  """The data set of the settings; equal settings get the same object while it is kept."""
+  with named(settings, "dataset", "data_dir", "validation_examples"):
+    whole = _whole(settings.dataset, settings.data_dir, settings.validation_examples)
+  with named(settings, "half", "labels"):
+    part = _part(whole, half=settings.half, labels=settings.labels)
+  with named(settings, "image_shape", "image_fit"):
+    return _part(part, shape=settings.image_shape, fit=settings.image_fit)
+
+
+# Kept, for a process may train many networks on a few data sets.
+@functools.lru_cache(maxsize=4)
+def _whole(name, data_dir, validation):
   return _data.load(name, data_dir=data_dir or None, validation=validation)
+
+
+_part = functools.lru_cache(maxsize=8)(subsets.part)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ class Restart:
 
   A call makes the training that follows a pure function of its arguments: weights and statistics
   are those given, the masks are held with `frozen` (dict from site path to array; what is masked at
-  an absent site, or with None at every site, is 0), the optimizer is as fresh as after `compile`, the
-  learning-rate schedule goes on from `step`, random generators (dropout) start from `seed`.
+  an absent site, or with None at every site, is 0), the optimizer is as fresh as after `compile` or as
+  in `state` (arrays from the method of that name), the learning-rate schedule goes on from `step` (with a
+  state: from the state's own step), random generators (dropout) start from `seed`.
 
   Args:
     model: a built and compiled model of either Keras. Its masks are held until `release`.
@@ -41,14 +42,15 @@ class Restart:
     room = {path: np.zeros(s.shape) for path, s in sites.items()} if freezes else None
     self.held = training.hold(model, dense, frozen=room)
 
-  def __call__(self, weights, masks, *, frozen=None, step=0, seed=0):
+  def __call__(self, weights, masks, *, frozen=None, step=0, seed=0, state=None):
     self.assign_weights(weights)
-    for variable, value in zip(self._state, self._fresh, strict=True):
+    for variable, value in zip(self._state, self._fresh if state is None else state, strict=True):
       variable.assign(value)
-    # With use_ema the averages of tf_keras begin at the weights, those of Keras 3 at the first step.
-    for average, variable in zip(self._averages, self.model.trainable_variables, strict=False):
-      average.assign(_sites.value(variable))
-    self._offset.assign(step)
+    if state is None:
+      # With use_ema the averages of tf_keras begin at the weights, those of Keras 3 at the first step.
+      for average, variable in zip(self._averages, self.model.trainable_variables, strict=False):
+        average.assign(_sites.value(variable))
+    self._offset.assign(step if state is None else 0)
     self.held.assign(masks, frozen or {})
     self._reseed(seed)
 
@@ -60,6 +62,10 @@ class Restart:
   def weights(self):
     """Every weight of the model: dict from path to array."""
     return {path: _sites.value(variable) for path, variable in self._weights.items()}
+
+  def state(self):
+    """What the training has made of the optimizer: a list of arrays, its step among them."""
+    return [_sites.value(variable) for variable in self._state]
 
   def release(self):
     """Leave a plain Keras model behind."""

@@ -10,6 +10,7 @@ from tflottery import fits, fitting, step, training
 from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery.tickets import ticket_file
+from tflottery.tickets.transfer import transfer as _transfer
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -134,6 +135,8 @@ class Ticket:
       return self.apply(model) if start else masks
 
     return fitting.HoldMasks(place, frozen=lambda model: self._in(model, self.frozen))
+
+  transfer = _transfer
 
   def save(self, path):
     """Write the ticket to `path`, beside it first and then renamed: never half a file.

@@ -1,0 +1,68 @@
+"""The experiment behind `python -m tflottery.bin.stability`."""
+
+import time
+
+from tflottery.experiments import processes, task
+from tflottery.experiments import settings as _settings
+from tflottery.experiments.progress import NowAndThen, duration
+from tflottery.experiments.stability import pieces, report, settings
+from tflottery.experiments.stability.task import Task
+from tflottery.experiments.stability.workdir import Workdir
+from tflottery.versions import versions
+
+_SECONDS_BETWEEN_REPORTS = 60.0
+
+
+def main(config, workdir):
+  """Do what `config` describes in `workdir`, or what is missing of it.
+
+  Raises:
+    ValueError, FileNotFoundError: before any training; names the setting, its value and the cure.
+  """
+  chosen = settings.read(config)
+  place, names = Workdir(workdir), _settings.as_json(chosen)
+  place.check(names)
+  work = task.load(chosen, Task)
+  place.claim(names, versions())
+  missing = pieces.missing(work, place, chosen.seeds)
+  if missing:
+    print(_picked(work), flush=True)
+    begun = time.perf_counter()
+    workers = min(chosen.workers, len(chosen.seeds))
+    if workers > 1:
+      shares = [chosen.seeds[i::workers] for i in range(workers)]
+      processes.run(run_seeds, (names, str(workdir)), shares)
+    else:
+      _run(work, place, chosen.seeds)
+    print(f"{len(missing)} pieces in {duration(time.perf_counter() - begun)}.", flush=True)
+  else:
+    print("Finished already: nothing to train.", flush=True)
+  place.write_tables()
+  for sentence in report.write(place):
+    print(sentence)
+  print(f"Report: {place.path / 'report.html'}", flush=True)
+
+
+def run_seeds(names, workdir, seeds):
+  """What one of several processes does."""
+  chosen = _settings.from_json(names, settings.Stability)
+  _run(task.load(chosen, Task), Workdir(workdir), seeds)
+
+
+def _run(work, place, seeds):
+  def refresh():
+    place.write_tables()
+    report.write(place)
+
+  after = NowAndThen(refresh, _SECONDS_BETWEEN_REPORTS)
+  pieces.run(work, place, seeds, after_piece=after)
+
+
+def _picked(work):
+  s = work.settings
+  steps = ", ".join(f"{k:,}" for k in work.rewind_steps)
+  return (
+    f"{s.model} ({s.keras}) on {s.dataset}: {work.end} steps of {s.batch_size}; {s.copies} copies from "
+    f"step {steps}, which differ in {', '.join(s.noise)}; picked steps_per_execution="
+    f"{work.steps_per_execution} and jit_compile={work.jit_compile}."
+  )
