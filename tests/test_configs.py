@@ -23,6 +23,9 @@ from tflottery.experiments import (
 from tflottery.experiments.supermasks import pieces as supermask_pieces
 from tflottery.experiments.supermasks import settings as supermask_settings
 from tflottery.experiments.supermasks import task as supermask_task
+from tflottery.experiments.transfer import pieces as transfer_pieces
+from tflottery.experiments.transfer import settings as transfer_settings
+from tflottery.experiments.transfer.task import Tasks
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
@@ -32,7 +35,7 @@ LARGE = ("conv_", "resnet_", "vgg_")
 # Others train the same model, or it is large.
 LONG = (
   "configs/compare_mnist", "configs/deconstructing", "configs/lth_mnist", "configs/papers",
-  "configs/rethinking_cifar10", "configs/supermask",
+  "configs/rethinking_cifar10", "configs/supermask", "configs/transfer_mnist",
 )  # fmt: skip
 
 
@@ -41,8 +44,9 @@ def _of(name):
   return [file for file in FILES if name in config(file)]
 
 
-SEARCHES, RUNS, COMPARISONS = _of("rewind_to"), _of("algorithm"), _of("algorithms")
-BIRDS, SUPERMASKS = _of("draw_at"), _of("trained")
+RUNS, COMPARISONS = _of("algorithm"), _of("algorithms")
+BIRDS, SUPERMASKS, TRANSFERS = _of("draw_at"), _of("trained"), _of("targets")
+SEARCHES = [file for file in _of("rewind_to") if file not in TRANSFERS]
 
 
 def test_the_configs_that_the_readme_needs_are_there():
@@ -55,8 +59,8 @@ def test_the_configs_that_the_readme_needs_are_there():
 
 
 def test_every_file_is_of_one_experiment_but_what_all_of_them_share():
-  every = sorted([*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, *SUPERMASKS, "configs/common.py"])
-  assert every == FILES
+  kinds = [*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, *SUPERMASKS, *TRANSFERS]
+  assert sorted([*kinds, "configs/common.py"]) == FILES
 
 
 @pytest.mark.parametrize("file", SEARCHES)
@@ -148,6 +152,24 @@ def test_a_supermask_trains_one_step(file):
   work = task.load(chosen.of("supermask"), supermask_task.Task)
   work = dataclasses.replace(work, steps_per_execution=1)
   model = work.compiled(work.masked(chosen.trained[0], 0))
+  before = model.get_weights()
+  model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
+  assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("file", _marked(TRANSFERS))
+def test_tickets_can_be_moved_and_a_target_trains_one_step(file):
+  chosen = transfer_settings.read(config(file))
+  planned = transfer_pieces.transfers(chosen, chosen.seeds)
+  each = len(chosen.transfer_levels) * (1 + len(chosen.controls))
+  assert len(planned) == len(chosen.seeds) * len(chosen.pairs) * each
+  for name in chosen.tasks:
+    _require(chosen.of(name).dataset)
+  tasks = Tasks(chosen)
+  tasks.refuse()
+  source, target = chosen.pairs[-1]
+  work = dataclasses.replace(tasks.target(target, source), steps_per_execution=1)
+  model = work.model(seed=0)
   before = model.get_weights()
   model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
   assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))

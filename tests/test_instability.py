@@ -235,7 +235,7 @@ def _no_model():
     ({"train": batches()}, TypeError, "has no seed.*function of an int seed"),
     ({"test": None}, TypeError, "test=None"),
     ({"build_model": "mlp"}, TypeError, "build_model='mlp' must be a function"),
-    ({"at": ("3it",), "ticket": object()}, ValueError, r"at=\('3it',\) is for the dense network"),
+    ({"at": ("3it",), "ticket": object()}, ValueError, r"at=\['3it'\] is for the dense network"),
   ],
 )
 def test_what_can_be_seen_before_a_model_is_built_is_refused(options, error, message):
@@ -251,7 +251,7 @@ def test_what_can_be_seen_before_a_model_is_built_is_refused(options, error, mes
     ({"at": ("init", "2ep")}, ValueError, "at='2ep' is step 30, beyond the training"),
     ({"at": 16}, ValueError, "at=16 is step 16, beyond the training"),
     ({"at": ("soon",)}, ValueError, "at='soon' is not a duration"),
-    ({"at": ()}, ValueError, r"at=\(\) names no step"),
+    ({"at": ()}, ValueError, r"at=\[\] names no step"),
     ({"steps": 4}, ValueError, "exactly one of epochs and steps"),
     ({"metric": "auc"}, ValueError, "metric='auc' is no metric.*accuracy"),
     ({"train": lambda seed: arrays()}, TypeError, "must be a tf.data.Dataset"),

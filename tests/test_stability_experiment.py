@@ -228,6 +228,7 @@ BAD = {
   "a control that freezes": ({"arms": ("rewind_freeze_init",)}, "config.arms=.*is unknown"),
   "a level that is not there": ({"arm_levels": (3,)}, "config.arm_levels=.*level 3"),
   "levels that empty a layer": ({"levels": 20, "rate": 0.9, "arm_levels": ()}, "level .* would leave"),
+  "a curve over replicas": ({"bezier_steps": 5, "strategy": "mirrored"}, "config.bezier_steps=5"),
   "no seeds": ({"seeds": ()}, "config.seeds"),
 }  # fmt: skip
 

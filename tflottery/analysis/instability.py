@@ -16,8 +16,8 @@ from tflottery.analysis.connectivity import require_statistics
 from tflottery.analysis.copies import Comparison, Instability
 from tflottery.analysis.statistics import Reestimator
 from tflottery.seeds import noise_of, seeds_of, set_seed
+from tflottery.tickets.fit import Fit, batched, lengths
 from tflottery.tickets.restart import Restart
-from tflottery.tickets.search import _dataset, _Fit, _lengths
 
 
 def instability(
@@ -90,6 +90,7 @@ def instability(
   points = arguments.whole("points", points, least=2)
   batch_size = arguments.whole("batch_size", batch_size, least=1)
   require_statistics(statistics, train)
+  at = [at] if isinstance(at, (str, int)) else list(at)
   _check(build_model, train, test, at, ticket)
   noises = [noise_of(seed, copy) for copy in range(copies)]
   noises = [{name: noise[name] for name in ("order", "dropout")} for noise in noises]
@@ -103,7 +104,7 @@ def instability(
     with model.distribute_strategy.scope():
       model(next(iter(data))[0])
   start, moments, end = _moments(data, epochs, steps, at, ticket)
-  evaluate = _evaluator(model, _dataset(test, batch_size, None), metric)
+  evaluate = _evaluator(model, batched(test, batch_size, None), metric)
   masks, frozen = _masks_of(model, ticket)
   restart = Restart(model, fits.sites(model, masks), freezes=frozen is not None)
   begin = functools.partial(restart, masks=masks, frozen=frozen)
@@ -111,7 +112,7 @@ def instability(
 
   def new_fit(noise):
     set_seed(seeds["initialisation"])  # the order of a shuffle depends on the global seed as well
-    return _Fit(model, batches(noise["order"]), None, callbacks, verbose)
+    return Fit(model, batches(noise["order"]), None, callbacks, verbose)
 
   found = {}
   try:
@@ -162,7 +163,7 @@ def _check(build_model, train, test, at, ticket):
     )
   if test is None:
     raise TypeError("test=None: the error is taken on it. Give a pair of arrays or a dataset.")
-  if ticket is not None and tuple(at) != ("init",):
+  if ticket is not None and at != ["init"]:
     raise ValueError(
       f"at={at!r} is for the dense network: copies of a ticket begin where it was rewound to. Leave "
       "at out, or leave ticket out."
@@ -171,7 +172,7 @@ def _check(build_model, train, test, at, ticket):
 
 def _batches(train, batch_size, seed):
   """The training data of one copy."""
-  data = train(seed) if callable(train) else _dataset(train, batch_size, seed)
+  data = train(seed) if callable(train) else batched(train, batch_size, seed)
   if not isinstance(data, tf.data.Dataset):
     raise TypeError(f"train({seed}) returned {data!r}. It must be a tf.data.Dataset of batches.")
   return data
@@ -179,12 +180,11 @@ def _batches(train, batch_size, seed):
 
 def _moments(data, epochs, steps, at, ticket):
   """(step of the first weights, the steps k, step after the last)."""
-  end, _ = _lengths(data, epochs, steps, 0)
+  end, _ = lengths(data, epochs, steps, 0)
   length = int(data.cardinality())
+  name = "at"
   if ticket is not None:
     name, at = 'ticket.metadata["rewind_to"]', [ticket.metadata.get("rewind_to", 0)]
-  else:
-    name, at = "at", [at] if isinstance(at, (str, int)) else at
   moments = [durations.steps(moment, length, argument=name) for moment in at]
   for moment, k in zip(at, moments, strict=True):
     if k >= end:
@@ -193,7 +193,7 @@ def _moments(data, epochs, steps, at, ticket):
         f"one before the last of {end} steps."
       )
   if not moments:
-    raise ValueError("at=() names no step. Give one or several, for instance ('init', '500it').")
+    raise ValueError("at=[] names no step. Give one or several, for instance ('init', '500it').")
   return (0 if ticket is None else moments[0]), moments, end
 
 

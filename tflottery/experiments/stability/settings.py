@@ -53,6 +53,11 @@ class Stability(Settings):
       raise ValueError(
         f"config.bezier_learning_rate={self.bezier_learning_rate!r} is out of range: above 0."
       )
+    if self.bezier_steps and self.strategy:
+      raise ValueError(
+        f"config.bezier_steps={self.bezier_steps!r}: a Bezier curve is trained on one device. Leave it 0 "
+        f"with config.strategy={self.strategy!r}."
+      )
     self._check_lists()
     prune.check_rates(self.rate, self.rates)
 

@@ -56,16 +56,16 @@ def run(tasks, place, seeds, *, after_piece=lambda: None):
       lottery.run(tasks.source(name), search, seeds, after_piece=after_piece)
       search.write_tables()
       report.write(search.path)
-  missing = _missing(tasks, place, seeds)
-  progress = Progress({key(p): tasks.target(p["target"], p["source"]).end for p in missing})
-  for (seed, target, shape), group in itertools.groupby(missing, _group):
+  todo = missing(tasks, place, seeds)
+  progress = Progress({key(p): tasks.target(p["target"], p["source"]).end for p in todo})
+  for (seed, target, shape), group in itertools.groupby(todo, _group):
     own = list(group)
     work = tasks.target(target, own[0]["source"])
     print(f"Seed {seed}: {len(own)} trainings on {target}, images of {shape}:", flush=True)
     Target(tasks, work, place, seed, progress).run(own, after_piece)
 
 
-def _missing(tasks, place, seeds):
+def missing(tasks, place, seeds):
   """The pieces that are not done, those of one seed, target and image shape together, dense first."""
   found = {}
   for piece in transfers(tasks.settings, seeds):
@@ -73,8 +73,8 @@ def _missing(tasks, place, seeds):
     piece = piece | {"image_shape": shape}
     for own in (piece | {"level": 0, "arm": DENSE}, piece):
       found.setdefault(key(own), own)
-  missing = [piece for piece in found.values() if not place.is_done(piece)]
-  return sorted(missing, key=lambda piece: (*_group(piece), piece["arm"] != DENSE))
+  todo = [piece for piece in found.values() if not place.is_done(piece)]
+  return sorted(todo, key=lambda piece: (*_group(piece), piece["arm"] != DENSE))
 
 
 def _group(piece):

@@ -26,8 +26,8 @@ _FIGURES = {
   "accuracy.png": (
     "Test accuracy against the weights remaining, by source",
     "Final test accuracy of moved tickets, as a mean over the seeds; bars reach from the lowest to the"
-    " highest. Stars are tickets that were found on the target itself. Random tickets are shown together"
-    " for all sources.",
+    " highest. Stars are tickets that were found on the target itself. Random tickets are means over"
+    " all sources, in size too.",
   ),
   "gains.png": (
     "Gains over the random ticket, source by target",

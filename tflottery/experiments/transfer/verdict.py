@@ -32,14 +32,20 @@ def verdict(rows, config):
   pairs = list(dict.fromkeys(cell[:2] for cell in found if cell[3] == "ticket"))
   if not pairs:
     return ["No ticket is moved and trained yet."]
-  left = {level: f"{percent(value)} % of the weights" for level, value in remaining(rows).items()}
+  left = _sizes(rows)
   moved = [(source, target) for source, target in pairs if source != target]
   return [
     *_counted(found, moved, levels, left),
-    *(_of_pair(found, pair, levels, left, config) for pair in pairs),
+    *(_of_pair(found, pair, levels, _sizes(rows, pair), config) for pair in pairs),
     *(_of_own(found, target, pairs, levels[-1], left) for target in _own_targets(pairs)),
     *_of_layers(found, levels, left),
   ]
+
+
+def _sizes(rows, pair=None):
+  """Dict from level to words for the weights remaining, of one pair or as a mean over all."""
+  own = [row for row in rows if pair in (None, (row["source"], row["target"]))]
+  return {level: f"{percent(value)} % of the weights" for level, value in remaining(own).items()}
 
 
 def _counted(found, moved, levels, left):
