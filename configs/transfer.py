@@ -40,7 +40,8 @@ def get_config():
   # Beside each ticket, fresh weights under random masks with the ticket's count in every layer
   # (random_layerwise) or only in the whole network (random_global).
   config.controls = ("random_layerwise", "random_global")
-  # Patterns for layers that every moved ticket gets afresh; "" is the last one, where class counts differ.
+  # Patterns for the weights that every moved ticket gets afresh, as ("fc2", "output"); "" is the last
+  # layer, where class counts differ.
   config.head = ""
   # Where source and target have other models: from a layer of the target's to one of the source's, or to
   # None for fresh weights. Layers that are not named match by their own name.

@@ -157,13 +157,13 @@ def test_pieces_come_target_by_target_the_ticket_before_its_controls():
 
 
 def test_a_dense_network_serves_all_sources_of_one_image_shape(tmp_path):
-  chosen = settings.read(_tiny(sources=("a", "low", "small"), targets=("a", "low")))
-  chosen.tasks["a"]["image_fit"] = chosen.tasks["low"]["image_fit"] = "resize"
+  tasks = TASKS | {"a": {"half": "a", "image_fit": "resize"}}
+  chosen = settings.read(_tiny(tasks=tasks, sources=("a", "low", "small"), targets=("a",)))
   missing = pieces.missing(Tasks(chosen), Workdir(tmp_path), (0,))
-  dense = [(p["target"], p["image_shape"]) for p in missing if p["arm"] == "dense"]
-  assert sorted(dense) == [("a", "6x6x1"), ("a", "8x8x1"), ("low", "6x6x1"), ("low", "8x8x1")]
-  first = [p["arm"] for p in missing].index("dense")
-  assert first == 0 and len(missing) == 4 + 2 * 3 * 3
+  found = [(piece["image_shape"], piece["arm"]) for piece in missing]
+  arms = ["ticket", "random_layerwise", "random_global"]
+  small = [("6x6x1", arm) for arm in ["dense", *arms]]
+  assert found == [*small, *(("8x8x1", arm) for arm in ["dense", *arms, *arms])]
 
 
 MASKS = {"a": np.eye(4, dtype=bool), "b": np.array([True, False]), "c": np.zeros((5, 5), bool)}

@@ -192,7 +192,10 @@ def distances_figure(distances):
   for network, (colour, marker, _) in _styles(found).items():
     panels[0].plot([], [], color=colour, marker=marker, label=network_name(found[network]))
   for line, label in _KINDS.values():
-    panels[0].plot([], [], color=DENSE_COLOUR, linestyle=line, label=label)
+    fill = _fill(line, DENSE_COLOUR)
+    panels[0].plot(
+      [], [], color=DENSE_COLOUR, linestyle=line, marker="o", markerfacecolor=fill, label=label
+    )
   add_legend(panels[0], columns=columns)
   return panels[0].figure
 
@@ -231,8 +234,13 @@ def _draw_networks(axes, found, column, *, every=None, line=None, labels=True):
       means,
       yerr=[below, above] if any(len(values) > 1 for values in points.values()) else None,
       color=colour, marker=marker, linestyle=line or own, markersize=5, linewidth=1.6,
-      elinewidth=1, capsize=2.5, label=network_name(found[network]) if labels else None,
+      elinewidth=1, capsize=2.5, markerfacecolor=_fill(line, colour), label=network_name(found[network]) if labels else None,
     )  # fmt: skip
+
+
+def _fill(line, colour):
+  """The colour inside markers: none on dashed lines, which one step k alone does not show."""
+  return "#ffffff" if line == "--" else colour
 
 
 def _values(rows, place, column):

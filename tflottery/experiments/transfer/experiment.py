@@ -64,6 +64,6 @@ def _picked(tasks):
   trainings = len(pieces.transfers(s, s.seeds))
   return (
     f"Sources: {', '.join(s.sources)}, {s.levels} levels each; targets: {', '.join(s.targets)}, at levels"
-    f" {', '.join(map(str, s.transfer_levels))}; {len(s.seeds)} seeds: {trainings} trainings on targets"
+    f" {', '.join(map(str, s.transfer_levels))}; seeds {', '.join(map(str, s.seeds))}: {trainings} trainings on targets"
     " and the dense networks."
   )

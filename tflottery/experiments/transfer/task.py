@@ -51,14 +51,15 @@ class Tasks:
     Raises:
       ValueError, FileNotFoundError: before any training; names the tasks and the cure.
     """
-    for source, target in self.settings.pairs:
+    for source in self.settings.sources:
       work = self.source(source)
       model = work.uncompiled()
       masks = {path: np.ones(site.shape, bool) for path, site in work.sites(model).items()}
       ticket = Ticket.capture(model, masks)
-      model = self.target(target, source).uncompiled()
-      with named(source, target):
-        self.move(ticket, model, source, target)
+      for target in self.settings.targets:
+        model = self.target(target, source).uncompiled()
+        with named(source, target):
+          self.move(ticket, model, source, target)
 
   def move(self, ticket, model, source, target, *, seed=0):
     """The `Transfer` of a ticket of `source` to a model of `target`."""
