@@ -20,6 +20,9 @@ from tflottery.experiments import (
   starts,
   task,
 )
+from tflottery.experiments.stability import networks
+from tflottery.experiments.stability import settings as stability_settings
+from tflottery.experiments.stability import task as stability_task
 from tflottery.experiments.supermasks import pieces as supermask_pieces
 from tflottery.experiments.supermasks import settings as supermask_settings
 from tflottery.experiments.supermasks import task as supermask_task
@@ -35,7 +38,7 @@ LARGE = ("conv_", "resnet_", "vgg_")
 # Others train the same model, or it is large.
 LONG = (
   "configs/compare_mnist", "configs/deconstructing", "configs/lth_mnist", "configs/papers",
-  "configs/rethinking_cifar10", "configs/supermask", "configs/transfer_mnist",
+  "configs/rethinking_cifar10", "configs/stability_", "configs/supermask", "configs/transfer_mnist",
 )  # fmt: skip
 
 
@@ -46,6 +49,7 @@ def _of(name):
 
 RUNS, COMPARISONS = _of("algorithm"), _of("algorithms")
 BIRDS, SUPERMASKS, TRANSFERS = _of("draw_at"), _of("trained"), _of("targets")
+STABILITIES = _of("rewind_steps")
 SEARCHES = [file for file in _of("rewind_to") if file not in TRANSFERS]
 
 
@@ -59,7 +63,7 @@ def test_the_configs_that_the_readme_needs_are_there():
 
 
 def test_every_file_is_of_one_experiment_but_what_all_of_them_share():
-  kinds = [*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, *SUPERMASKS, *TRANSFERS]
+  kinds = [*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, *SUPERMASKS, *TRANSFERS, *STABILITIES]
   assert sorted([*kinds, "configs/common.py"]) == FILES
 
 
@@ -172,4 +176,20 @@ def test_tickets_can_be_moved_and_a_target_trains_one_step(file):
   model = work.model(seed=0)
   before = model.get_weights()
   model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
+  assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("file", _marked(STABILITIES))
+def test_a_stability_experiment_plans_its_pieces_and_trains_one_step(file):
+  chosen = stability_settings.read(config(file))
+  _require(chosen.dataset)
+  work = dataclasses.replace(task.load(chosen, stability_task.Task), steps_per_execution=1)
+  planned = networks.planned(chosen, work.rewind_steps)
+  steps, levels = len(work.rewind_steps), len(chosen.arm_levels)
+  copies, arms = chosen.copies, len(chosen.arms)
+  of_a_step = copies + chosen.levels + levels * (copies + arms * (copies + 1))
+  assert len(set(planned)) == len(planned) == 1 + steps * of_a_step
+  model = work.model(seed=0)
+  before = model.get_weights()
+  model.fit(work.batches(0, 1)(start=0, stop=1), steps_per_epoch=1, verbose=0)
   assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))

@@ -61,9 +61,9 @@ def _run(tasks, place, seeds):
 
 def _picked(tasks):
   s = tasks.settings
-  trainings = len(pieces.transfers(s, s.seeds))
+  levels, seeds = (", ".join(map(str, numbers)) for numbers in (s.transfer_levels, s.seeds))
   return (
-    f"Sources: {', '.join(s.sources)}, {s.levels} levels each; targets: {', '.join(s.targets)}, at levels"
-    f" {', '.join(map(str, s.transfer_levels))}; seeds {', '.join(map(str, s.seeds))}: {trainings} trainings on targets"
-    " and the dense networks."
+    f"Sources: {', '.join(s.sources)}, {s.levels} levels each; targets: {', '.join(s.targets)}, at"
+    f" levels {levels}; seeds {seeds}: {len(pieces.transfers(s, s.seeds))} trainings on targets and"
+    " the dense networks."
   )
