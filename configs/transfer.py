@@ -22,8 +22,8 @@ def get_config():
   config.scope = "global"
   config.rewind_to = "1ep"
 
-  # Tasks by name: what differs in each from the settings of configs/common.py that stand above; the
-  # arguments of an optimizer under its name.
+  # Tasks by name: what differs in each from the settings of configs/common.py that stand above; under an
+  # optimizer's name those of its arguments that differ.
   config.tasks = config_dict.placeholder(object)
   config.tasks = {
     "digits_a": {"half": "a"},

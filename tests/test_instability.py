@@ -200,6 +200,32 @@ def test_a_step_measured_alone_gives_the_same(k):
   assert one.pairs[0].l2_distance == pytest.approx(two.pairs[0].l2_distance, rel=1e-4)
 
 
+@pytest.mark.parametrize("k", KERASES)
+def test_a_step_gives_the_same_whatever_the_others_are(k):
+  """15 steps of two epochs, and cuts within and between them."""
+  distances = [
+    instability(_builder(k), arrays(10 * BATCH), arrays(16), at=at, steps=15, **OPTIONS)[0]
+    .pairs[0]
+    .l2_distance
+    for at in (("init",), ("init", 5), ("init", "1ep"))
+  ]
+  assert distances[1:] == pytest.approx([distances[0]] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("k", KERASES)
+@pytest.mark.parametrize("copy", [0, 1])
+def test_a_training_that_diverges_is_said_to_have_diverged(k, copy):
+  orders = [noise_of(0, each)["order"] for each in range(2)]
+
+  def train(seed):
+    x, y = arrays(2 * BATCH)
+    scale = np.float32(np.nan if seed == orders[copy] else 1)
+    return tf.data.Dataset.from_tensor_slices((x * scale, y)).batch(BATCH)
+
+  with pytest.raises(FloatingPointError, match=f"copy {copy}'s training diverged.*learning rate"):
+    instability(_builder(k), train, arrays(16), epochs=1, **OPTIONS)
+
+
 def _rows(*errors):
   return [(i / (len(errors) - 1), error, 2 * error) for i, error in enumerate(errors)]
 
@@ -231,6 +257,10 @@ def _no_model():
     ({"copies": 1}, ValueError, "copies=1 is out of range. Give a whole number, at least 2"),
     ({"points": 1}, ValueError, "points=1"),
     ({"batch_size": 0}, ValueError, "batch_size=0"),
+    ({"seed": -1}, ValueError, "seed=-1 is out of range. Give a whole number, at least 0"),
+    ({"seed": None}, ValueError, "seed=None is out of range"),
+    ({"at": None}, TypeError, "at=None names no step. Give one or several"),
+    ({"at": 0.5}, TypeError, "at=0.5 names no step"),
     ({"statistics": "mean"}, ValueError, "statistics='mean' is unknown"),
     ({"train": batches()}, TypeError, "has no seed.*function of an int seed"),
     ({"test": None}, TypeError, "test=None"),
@@ -250,6 +280,7 @@ def test_what_can_be_seen_before_a_model_is_built_is_refused(options, error, mes
   [
     ({"at": ("init", "2ep")}, ValueError, "at='2ep' is step 30, beyond the training"),
     ({"at": 16}, ValueError, "at=16 is step 16, beyond the training"),
+    ({"at": np.int64(16)}, ValueError, r"at=(np.int64\()?16\)? is step 16, beyond the training"),
     ({"at": ("soon",)}, ValueError, "at='soon' is not a duration"),
     ({"at": ()}, ValueError, r"at=\[\] names no step"),
     ({"steps": 4}, ValueError, "exactly one of epochs and steps"),

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from builders import KERASES
 from runs import Stop
 from searches import command, config, run
@@ -24,7 +25,8 @@ TINY = {
 }  # fmt: skip
 NOISY = {
   keras: {"model": "searches:noisy_keras", "keras": "keras"},
-} | {KERASES[1].values[0]: {"model": "searches:noisy_tf_keras", "keras": "tf_keras"}}
+  tf_keras: {"model": "searches:noisy_tf_keras", "keras": "tf_keras"},
+}
 SMALL = {"levels": 1, "arms": (), "arm_levels": (1,), "rewind_steps": ("20it",)}
 
 
@@ -210,6 +212,64 @@ def test_statistics_are_estimated_anew_and_paths_are_bent(k, tmp_path):
   assert middles[0] != middles[1]
   networks = [sorted((tmp_path / how).rglob("networks/**/*.ticket")) for how in found]
   assert [p.read_bytes() for p in networks[0]] == [p.read_bytes() for p in networks[1]]
+
+
+class Silent(Task):
+  """A task whose copies all have the noise of the first."""
+
+  def noise(self, seed, copy):
+    return super().noise(seed, 0)
+
+
+@pytest.mark.parametrize("k", KERASES)
+def test_copies_with_the_same_noise_end_the_same_whatever_step_they_part_at(k, tmp_path):
+  chosen = settings.read(_tiny(**SMALL | {"rewind_steps": ("init", "20it")}, **NOISY[k]))
+  place = Workdir(tmp_path)
+  pieces.run(task.load(chosen, Silent), place, (0,))
+  order = [row for row in place.rows("distances") if row["kind"] == "data_order"]
+  assert len(order) == 4 and not any(row["l2_distance"] for row in order)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", KERASES)
+def test_comparisons_are_the_same_in_one_process_as_in_several(k, tmp_path):
+  bent = {"statistics": "reestimate", "bezier_steps": 10, "points": 3}
+  chosen = settings.read(
+    _tiny(**SMALL, **NOISY[k] | {"model": f"{__name__}:wet_{k.__name__}"}, **bent)
+  )
+  work, whole, cut = task.load(chosen, Task), Workdir(tmp_path / "a"), Workdir(tmp_path / "b")
+  pieces.run(work, whole, (0,))
+
+  def kill():
+    raise Stop
+
+  for _ in pieces.missing(work, cut, (0,)):
+    with pytest.raises(Stop):
+      pieces.run(work, cut, (0,), after_piece=kill)
+  assert not pieces.missing(work, cut, (0,))
+  assert _outcome(cut) == _outcome(whole)
+
+
+def _wet(k, input_shape, classes):
+  """Dropout in front of batch normalisation: its statistics depend on what is drawn."""
+  return k.Sequential(
+    [
+      k.layers.Input(input_shape),
+      k.layers.Flatten(name="flatten"),
+      k.layers.Dropout(0.3, name="drop"),
+      k.layers.Dense(20, name="fc"),
+      k.layers.BatchNormalization(name="norm"),
+      k.layers.Dense(classes, name="output"),
+    ]
+  )
+
+
+def wet_keras(input_shape, classes):
+  return _wet(keras, input_shape, classes)
+
+
+def wet_tf_keras(input_shape, classes):
+  return _wet(tf_keras, input_shape, classes)
 
 
 BAD = {

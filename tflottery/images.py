@@ -5,14 +5,14 @@ import tensorflow as tf
 
 FITS = ("pad", "resize")
 _CHUNK = 1000  # images: a whole data set in float32 would take four times its memory
-_LUMINANCE = (0.299, 0.587, 0.114)
+_LUMINANCE = (299, 587, 114)  # thousandths, so that white stays white and halves go up
 
 
 def to_shape(images, shape, *, how="pad"):
   """Bring images to the height, width and channels that a model takes.
 
   One channel is repeated; three become one by their luminance, 0.299 R + 0.587 G + 0.114 B (ITU-R
-  BT.601), before the size changes.
+  BT.601), before the size changes; halves of integers are rounded up.
 
   Args:
     images: uint8 or float array [n, height, width, channels].
@@ -44,9 +44,16 @@ def to_shape(images, shape, *, how="pad"):
   for start in range(0, len(images), _CHUNK):
     chunk = images[start : start + _CHUNK]
     if chunk.shape[-1] == 3 and shape[-1] == 1:
-      chunk = _rounded(chunk @ np.float32(_LUMINANCE)[:, None], images.dtype)
+      chunk = _luminance(chunk)
     result[start : start + _CHUNK] = fit(chunk, shape[:2])  # broadcasts a single channel
   return result
+
+
+def _luminance(images):
+  if images.dtype == np.uint8:
+    thousandths = images.astype(np.int32) @ np.int32(_LUMINANCE)[:, None]
+    return ((thousandths + 500) // 1000).astype(np.uint8)
+  return (images @ np.float32(_LUMINANCE)[:, None] / 1000).astype(images.dtype)
 
 
 def _padded(images, size):
@@ -69,7 +76,7 @@ def _rounded(values, dtype):
 
 
 def _shape(shape):
-  sides = tuple(shape)
+  sides = tuple(shape) if np.iterable(shape) else ()
   whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in sides)
   if len(sides) != 3 or not whole:
     raise ValueError(

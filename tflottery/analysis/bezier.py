@@ -52,7 +52,8 @@ def train_bezier(
 
   Raises:
     ValueError: the weights or masks do not fit the model, the model is not compiled or has several
-      replicas, an argument is out of range, or `data` has no batch.
+      replicas, the optimizer is of the other Keras, an argument is out of range, or `data` has no batch.
+    FloatingPointError: the control is not finite after the training.
 
   >>> import keras
   >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="fc")])
@@ -75,14 +76,24 @@ def train_bezier(
   require_alike(model=weights, first=first, second=second)
   masks = masks or {}
   require_alike(masks=masks, model={path: weights[path] for path in masks if path in weights})
-  if optimizer is None:
-    optimizer = _sites.keras_of(model).optimizers.SGD(learning_rate, momentum=0.9)
+  k = _sites.keras_of(model)
+  optimizer = k.optimizers.SGD(learning_rate, momentum=0.9) if optimizer is None else optimizer
+  if not isinstance(optimizer, k.optimizers.Optimizer):
+    raise ValueError(
+      f"optimizer={optimizer!r} must be an optimizer of {k.__name__}, as the model is."
+    )
   state = [(variable, _sites.value(variable)) for variable in model.variables]
   try:
-    return _trained(model, first, second, _batches(data, steps), optimizer, masks, seed)
+    control = _trained(model, first, second, _batches(data, steps), optimizer, masks, seed)
   finally:
     for variable, value in state:
       variable.assign(value)
+  if not all(np.isfinite(np.float64(control[path])).all() for path in control):
+    raise FloatingPointError(
+      f"The curve's control is not finite after {steps} steps: the training diverged. Lower its learning "
+      "rate (config.bezier_learning_rate)."
+    )
+  return control
 
 
 def _trained(model, first, second, batches, optimizer, masks, seed):
@@ -93,7 +104,9 @@ def _trained(model, first, second, batches, optimizer, masks, seed):
   new_variable = k.Variable if hasattr(k, "Variable") else tf.Variable
   control = {p: new_variable(middle[p], dtype=v.dtype) for p, v in places.items()}
   optimizer.build(list(control.values()))
-  ends = [{path: tf.constant(end[path]) for path in places} for end in (first, second)]
+  ends = [
+    {path: tf.constant(end[path], v.dtype) for path, v in places.items()} for end in (first, second)
+  ]
   masks = {path: tf.constant(np.asarray(mask, bool)) for path, mask in masks.items()}
 
   @tf.function(reduce_retracing=True)

@@ -12,13 +12,14 @@ from tflottery.analysis.statistics import STATISTICS, Reestimator
 
 # A barrier of at most 2 points of error, in [0, 1], counts as none (arXiv:1912.05671, section 3).
 STABLE = 0.02
+_ROUNDING = 1e-6  # Keras's metrics are float32: what lies on the limit must not miss it for that
 
 
 def line(first, second, amount):
   """The weights on the straight line between two networks: (1 - amount) first + amount second.
 
   Args:
-    first: dict from path to array, such as `{path: variable.numpy(), ...}`.
+    first: dict from path to array, as in `tfl.capture(model).weights`.
     second: the same paths and shapes.
     amount: float; 0 gives `first`, 1 gives `second`, both exactly; others are on the same line.
 
@@ -116,6 +117,15 @@ def barrier(values):
   return float(values.max() - (values[0] + values[-1]) / 2)
 
 
+def is_stable(instability):
+  """Whether an instability, of errors in [0, 1], is at most `STABLE`, rounding left aside.
+
+  >>> is_stable(barrier([0.1, 0.12, 0.1])), is_stable(0.021)
+  (True, False)
+  """
+  return instability <= STABLE + _ROUNDING
+
+
 def evaluate_path(model, path, evaluate, *, points=30, statistics="interpolate", data=None):
   """Evaluate a model at equally spaced places on a path between two networks.
 
@@ -124,7 +134,7 @@ def evaluate_path(model, path, evaluate, *, points=30, statistics="interpolate",
       after an error. Masks need not be held: what both ends mask is 0 on the whole line.
     path: function from an amount in [0, 1] to the model's weights there, a dict from path (as
       `first` and `second` of `line`) to array: all of the model's, and nothing else.
-    evaluate: function without arguments that returns a tuple of numbers, for instance
+    evaluate: function without arguments that returns a number or a tuple of them, for instance
       `lambda: model.evaluate(x, y, verbose=0)`.
     points: number of places, at least 2; the ends, 0 and 1, are among them.
     statistics: "interpolate" takes moving statistics of BatchNormalization as the path gives them;
@@ -163,11 +173,20 @@ def evaluate_path(model, path, evaluate, *, points=30, statistics="interpolate",
         variable.assign(weights[name])
       if adapt is not None:
         adapt()
-      rows.append((amount, *map(float, evaluate())))
+      rows.append((amount, *_numbers(evaluate())))
   finally:
     for name, variable in variables.items():
       variable.assign(before[name])
   return rows
+
+
+def _numbers(values):
+  """What was evaluated, as floats."""
+  if isinstance(values, dict):
+    raise ValueError(
+      f"evaluate returned a dict with {', '.join(values)}. Let it return a number or a tuple of numbers."
+    )
+  return map(float, np.ravel(values))
 
 
 def require_statistics(statistics, data):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tflottery.analysis.connectivity import STABLE, barrier, evaluate_path, line
+from tflottery.analysis.connectivity import barrier, evaluate_path, is_stable, line
 from tflottery.analysis.stability import angle, l2_distance
 
 
@@ -63,13 +63,22 @@ class Instability:
   @property
   def is_stable(self):
     """Whether the instability is at most `STABLE`, 2 points of error."""
-    return self.instability <= STABLE
+    return is_stable(self.instability)
 
   def __repr__(self):
     share = f"{100 * (1 - self.sparsity):.4g} % of the weights"
     word = "stable" if self.is_stable else "unstable"
     rise = f"{100 * self.instability:.3g} points of error over {len(self.pairs)} pair(s)"
     return f"Instability(step {self.step}, {share}: {rise}, {word})"
+
+
+def require_finite(copy, weights):
+  """The final weights of the copy of this number; those of a training that diverged are refused."""
+  if not all(np.isfinite(weight).all() for weight in weights.values()):
+    raise FloatingPointError(
+      f"copy {copy}'s training diverged: its weights are not finite. Lower the learning rate."
+    )
+  return weights
 
 
 @dataclasses.dataclass(frozen=True)

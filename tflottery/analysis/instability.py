@@ -4,7 +4,9 @@ Frankle et al., Linear Mode Connectivity and the Lottery Ticket Hypothesis, ICML
 arXiv:1912.05671, section 2.
 """
 
+import collections.abc
 import functools
+import numbers
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +15,7 @@ from tflottery import arguments, durations, fits
 from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery.analysis.connectivity import require_statistics
-from tflottery.analysis.copies import Comparison, Instability
+from tflottery.analysis.copies import Comparison, Instability, require_finite
 from tflottery.analysis.statistics import Reestimator
 from tflottery.seeds import noise_of, seeds_of, set_seed
 from tflottery.tickets.fit import Fit, batched, lengths
@@ -51,9 +53,12 @@ def instability(
 
   Args:
     build_model: function without arguments that returns a compiled model of either Keras.
-    train: a pair of arrays, shuffled from each copy's seed; or a function of an int seed that returns
-      a `tf.data.Dataset` of (inputs, targets) batches, one epoch long, its order and augmentation
-      drawn from the seed.
+    train: a pair of arrays, of which each copy has an order for every epoch, a function of the copy's
+      seed and the epoch alone; or a function of an int seed that returns a `tf.data.Dataset` of
+      (inputs, targets) batches, one epoch long, its order and augmentation drawn from the seed. Such
+      a dataset is iterated anew from every k and in every epoch; where a k or the end lies inside
+      an epoch, what follows is a new iteration without its first batches. If that shuffles anew, the
+      epoch misses some examples and has others twice, and what copy 0 sees depends on all of `at`.
     test: a pair of arrays or a dataset of batches, on which the error is taken.
     at: the steps k, before the end: 'init', '500it', '2ep' or ints.
     ticket: a `Ticket` of this model, whose copies are trained from the step it was rewound to
@@ -65,7 +70,7 @@ def instability(
     statistics: moving statistics of BatchNormalization on the line: "interpolate", or "reestimate"
       on the training data, see `evaluate_path`.
     batch_size: for arrays.
-    seed: int, from which the initialisation and the noise of every copy are drawn.
+    seed: int of at least 0, from which the initialisation and the noise of every copy are drawn.
     callbacks: passed on to every `fit`.
     verbose: 0 is silent, 1 prints a line per k, 2 Keras's progress as well.
 
@@ -75,6 +80,7 @@ def instability(
   Raises:
     ValueError, TypeError: an argument is out of range or does not fit the model, before training;
       copies end with equal weights, because nothing in their training is random.
+    FloatingPointError: a copy's training diverged.
 
   >>> import keras
   >>> def build_model():
@@ -89,8 +95,9 @@ def instability(
   copies = arguments.whole("copies", copies, least=2)
   points = arguments.whole("points", points, least=2)
   batch_size = arguments.whole("batch_size", batch_size, least=1)
+  seed = arguments.whole("seed", seed, least=0)
   require_statistics(statistics, train)
-  at = [at] if isinstance(at, (str, int)) else list(at)
+  at = _listed(at)
   _check(build_model, train, test, at, ticket)
   noises = [noise_of(seed, copy) for copy in range(copies)]
   noises = [{name: noise[name] for name in ("order", "dropout")} for noise in noises]
@@ -111,7 +118,7 @@ def instability(
   compare = Comparison(evaluate, masks, points, statistics, Reestimator(model, data))
 
   def new_fit(noise):
-    set_seed(seeds["initialisation"])  # the order of a shuffle depends on the global seed as well
+    set_seed(seeds["initialisation"])  # the order of a dataset's shuffle depends on it as well
     return Fit(model, batches(noise["order"]), None, callbacks, verbose)
 
   found = {}
@@ -137,15 +144,26 @@ def _trained(restart, begin, new_fit, noises, start, moments, end):
     branches[k] = restart.weights(), restart.state() if k > start else None
     done = k
   fit(done, end)
-  first = restart.weights()
+  first = require_finite(0, restart.weights())
   for k, (weights, state) in branches.items():
     finals = [first]
-    for noise in noises[1:]:
+    for copy, noise in enumerate(noises[1:], 1):
       fit = new_fit(noise)
       begin(weights, step=start, seed=noise["dropout"], state=state)
       fit(k, end)
-      finals.append(restart.weights())
+      finals.append(require_finite(copy, restart.weights()))
     yield k, finals
+
+
+def _listed(at):
+  """The steps k as a list."""
+  if isinstance(at, (str, numbers.Integral)):
+    return [at]
+  if not isinstance(at, collections.abc.Iterable):
+    raise TypeError(
+      f"at={at!r} names no step. Give one or several, for instance ('init', '500it')."
+    )
+  return list(at)
 
 
 def _check(build_model, train, test, at, ticket):
@@ -172,7 +190,9 @@ def _check(build_model, train, test, at, ticket):
 
 def _batches(train, batch_size, seed):
   """The training data of one copy."""
-  data = train(seed) if callable(train) else batched(train, batch_size, seed)
+  if not callable(train):
+    return batched(train, batch_size, seed)
+  data = train(seed)
   if not isinstance(data, tf.data.Dataset):
     raise TypeError(f"train({seed}) returned {data!r}. It must be a tf.data.Dataset of batches.")
   return data

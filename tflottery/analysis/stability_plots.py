@@ -136,7 +136,8 @@ def instability_figure(pairs):
     axes.set_yscale("symlog", linthresh=_STABLE)
     axes.set_yticks(_POINTS, [f"{points}" for points in _POINTS])
     axes.yaxis.set_minor_locator(NullLocator())
-  axes.set_ylim(0, max(1.3 * highest, 1.5 * _STABLE))
+  top = max(1.3 * highest, 1.5 * _STABLE)
+  axes.set_ylim(-0.05 * min(top, 2 * _STABLE), top)  # a marker at 0 is shown whole
   _set_steps(axes, pairs)
   axes.set_ylabel("Instability (points of test error)")
   add_legend(axes, columns=columns)

@@ -1,14 +1,13 @@
 """Statistics: the moving means and variances of BatchNormalization, estimated anew from data."""
 
-import keras
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from tflottery import site as _sites
 
 STATISTICS = ("interpolate", "reestimate")
-_BATCH_NORMS = (keras.layers.BatchNormalization, tf_keras.layers.BatchNormalization)
+# By what they have: tf_keras has classes of its own for some, as SyncBatchNormalization.
+_OF_BATCH_NORMS = ("moving_mean", "moving_variance", "momentum")
 
 
 def reestimate(model, data):
@@ -54,7 +53,9 @@ class Reestimator:
     _sites.keras_of(model)
     self.model, self._data = model, data
     self._layers = [
-      layer for _, layer, _ in _sites.layers(model) if isinstance(layer, _BATCH_NORMS)
+      layer
+      for _, layer, _ in _sites.layers(model)
+      if all(hasattr(layer, name) for name in _OF_BATCH_NORMS)
     ]
     self._statistics = [
       v for layer in self._layers for v in (layer.moving_mean, layer.moving_variance)

@@ -3,6 +3,7 @@
 Morcos et al. 2019, One Ticket to Win Them All, arXiv:1906.02773, figures 3 to 6.
 """
 
+import itertools
 import math
 import statistics
 
@@ -13,6 +14,7 @@ from tflottery.analysis.axes import DENSE_COLOUR, add_legend, line_styles, new_a
 from tflottery.analysis.plots import set_remaining_axis
 
 _CONTROL_STYLES = ((DENSE_COLOUR, "x", ":"), ("#a8a8a8", "+", "-."))
+_DENSE_LINES = ("--", (0, (1, 1)), (0, (5, 1, 1, 1)))
 _OWN_SIZE, _SIZE = 11, 5
 
 
@@ -26,11 +28,13 @@ def accuracy_figure(tickets, controls, *, dense):
     tickets: dict from target to a dict from source to a dict from weights remaining, in %, to the
       accuracies of the seeds, in %; none makes empty axes.
     controls: the same of the random tickets, by their names.
-    dense: dict from target to the accuracies of its dense networks, in %; an absent one has no line.
+    dense: dict from target to a dict from a dense network's name to its accuracies, in %; those of one
+      name are a line at their mean.
   """
   names = list(dict.fromkeys(name for own in tickets.values() for name in own))
   others = list(dict.fromkeys(name for own in controls.values() for name in own))
-  lines = math.ceil((len(names) + len(others) + 2) / 3)
+  whole = list(dict.fromkeys(name for own in dense.values() for name in own))
+  lines = math.ceil((len(names) + len(others) + 1 + len(whole)) / 3)
   panels = new_axes(legend_lines=lines, panels=max(1, len(tickets)))
   panels = panels if isinstance(panels, list) else [panels]
   styles = {name: (*style, _SIZE) for name, style in line_styles(names).items()}
@@ -47,10 +51,11 @@ def accuracy_figure(tickets, controls, *, dense):
       if name in controls.get(target, {}):
         _draw(axes, controls[target][name], colour, (marker, _SIZE), line)
         _label(axes, labels, name, color=colour, marker=marker, linestyle=line)
-    if dense.get(target):
-      height = statistics.fmean(dense[target])
-      axes.axhline(height, color=DENSE_COLOUR, linestyle="--", linewidth=1.2)
-      _label(axes, labels, "dense network", color=DENSE_COLOUR, linestyle="--")
+    for name, line in zip(whole, itertools.cycle(_DENSE_LINES), strict=False):
+      if name in dense.get(target, {}):
+        height = statistics.fmean(dense[target][name])
+        axes.axhline(height, color=DENSE_COLOUR, linestyle=line, linewidth=1.2)
+        _label(axes, labels, name, color=DENSE_COLOUR, linestyle=line)
     axes.set_title(f"trained on {target}", fontsize=9)
   _finish(panels, tickets)
   return panels[0].figure

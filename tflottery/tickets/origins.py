@@ -35,62 +35,70 @@ def origins(ticket, model, mapping, head):
   mapping = _checked(mapping)
   given = {path: np.shape(weight) for path, weight in ticket.weights.items()}
   asked = {path: tuple(v.shape) for path, v in _sites.weights(model).items()}
-  matches, sites = _matches(given, asked), _sites.candidates(model)
-  sources = {path: _source(path, mapping, matches) for path in asked}
-  own = _head(head, model, mapping, matches, given, asked)
+  known, unsure = _matches.matches(model, given, asked)
+  unsure = {layer: alike for layer, alike in unsure.items() if layer not in mapping}
+  sources = {p: _source(p, mapping, known, given, asked) for p in asked if layer_of(p) not in unsure}
+  own = _head(head, model, mapping, sources, given, asked)
+  sites, layers = _sites.candidates(model), _matches.owners(model)
   own |= {p: r for p, r in _left_out(sources, sites, given).items() if p not in own}
   copied = {path: source for path, source in sources.items() if path not in own}
   problems = [
     *_strange(mapping, given, asked),
     *_named_twice(head, mapping, own),
+    *_untold({layer_of(p) for p in asked if p not in own}, unsure),
     *_uncovered(copied, mapping, given),
-    *_misfits(copied, mapping, given, asked),
+    *_misfits(copied, mapping, given, asked, layers),
     *_not_prunable(copied, ticket.masks, sites),
   ]
-  if not any(source in ticket.masks for source in copied.values()):
+  if not problems and not any(source in ticket.masks for source in copied.values()):
     problems.append("none of its masked weights would be copied")
   if problems:
     raise ValueError(
       f"The ticket can't be moved to model {model.name!r}, which is left as it was: "
       f"{'; '.join(problems)}."
     )
-  likes = {path: matches.get(path) for path in own} | copied
+  likes = {path: _like(path, known, given, asked) for path in own} | copied
   return {path: Origin(copied.get(path), likes[path], own.get(path, "")) for path in asked}
 
 
 def _checked(mapping):
   if not isinstance(mapping, (dict, type(None))):
     raise ValueError(f"mapping={mapping!r}: give a dict from the model's layers to the ticket's.")
+  for layer, source in (mapping or {}).items():
+    if not isinstance(layer, str) or not isinstance(source, (str, type(None))):
+      raise ValueError(
+        f"mapping={{{layer!r}: {source!r}}}: give the path of one layer of the model, and the path "
+        "of one layer of the ticket or None."
+      )
   return mapping or {}
 
 
-def _matches(given, asked):
-  """Dict from the model's paths to the ticket's of the same name, or of the same place.
-
-  By place where two builds of one model differ in the numbers that Keras gives its layers.
-  """
-  if given.keys() != asked.keys() and _sites.canonical(given) == _sites.canonical(asked):
-    return dict(zip(asked, given, strict=True))
-  return {path: path for path in asked if path in given}
+def _like(path, known, given, asked):
+  """The ticket's path that stands for the model's `path` without a mapping; None: there is none."""
+  layer = known.get(layer_of(path))
+  source = None if layer is None else _matches.source(layer, path, given, asked[path])
+  return source if source in given else None
 
 
-def _source(path, mapping, matches):
+def _source(path, mapping, known, given, asked):
   """The path that the ticket should have for the model's `path`; None: mapped to None."""
-  layer, name = _layer(path), path.rpartition("/")[2]
-  if layer not in mapping:
-    return matches.get(path, path)
-  return None if mapping[layer] is None else f"{mapping[layer]}/{name}"
+  layer = layer_of(path)
+  layer = mapping[layer] if layer in mapping else known.get(layer, layer)
+  return None if layer is None else _matches.source(layer, path, given, asked[path])
 
 
-def _head(head, model, mapping, matches, given, asked):
+def _head(head, model, mapping, sources, given, asked):
   """Dict from the head's weights that are re-initialised to the reason."""
   if head is not None:
     named = _sites.matching(head, asked, argument="head")
     return {path: f"head={head!r}" for path in asked if path in named}
-  last = _layer(list(_sites.sites(model))[-1])
-  shapes = {path: given.get(matches.get(path)) for path in asked if _layer(path) == last}
-  same = all(shape is not None and shape[-1:] == asked[path][-1:] for path, shape in shapes.items())
-  if last in mapping or same:
+  site = list(_sites.sites(model).values())[-1]
+  last = layer_of(site.path)
+  shapes = {p: given.get(source) for p, source in sources.items() if layer_of(p) == last}
+  if last in mapping or all(
+    shape is not None and _outputs(shape, site.layer) == _outputs(asked[path], site.layer)
+    for path, shape in shapes.items()
+  ):
     return {}
   return {
     path: f"the ticket has no {path}" if shape is None else _difference(shape, asked[path])
@@ -130,6 +138,18 @@ def _named_twice(head, mapping, own):
       yield f"{layer}: both head={head!r} and mapping= name it; leave it out of one"
 
 
+def _untold(layers, unsure):
+  """The problem of layers whose names Keras numbered, so that the ticket's are not known by them."""
+  untold = [layer for layer in unsure if layer in layers]
+  if untold:
+    alike = dict.fromkeys(name for layer in untold for name in unsure[layer])
+    yield (
+      f"the names of {', '.join(untold)} hold numbers that Keras gave, by which the ticket's "
+      f"{', '.join(alike)} are not known in a model of other layers: name the layer that stands for "
+      f"each by mapping={{{untold[0]!r}: ...}}, or None to re-initialise it"
+    )
+
+
 def _uncovered(copied, mapping, given):
   """The problem of layers of the model that nothing in the ticket stands for."""
   layers = set(map(_layer, given))
@@ -146,28 +166,52 @@ def _uncovered(copied, mapping, given):
     )
 
 
-def _misfits(copied, mapping, given, asked):
+def _misfits(copied, mapping, given, asked, layers):
   """Problems: shapes that differ without a mapping, or that don't lie one in the other."""
-  layers = {}
+  differing = {}
   for path, source in copied.items():
     if source in given and given[source] != asked[path]:
-      layers.setdefault((_layer(path), _layer(source)), []).append((path, source))
-  for (layer, source_layer), pairs in layers.items():
-    lie = all(_lies_in(given[source], asked[path]) for path, source in pairs)
+      differing.setdefault((layer_of(path), layer_of(source)), []).append((path, source))
+  for (layer, source_layer), pairs in differing.items():
+    shapes = [(given[source], asked[path]) for path, source in pairs]
+    parts = _scattered(layers.get(layer), shapes)
+    lie = parts is None and all(_lies_in(*both) for both in shapes)
     if lie and layer in mapping:
       continue
-    listed = ", ".join(f"{p} is {_difference(given[source], asked[p])}" for p, source in pairs)
+    listed = ", ".join(f"{path} is {_difference(given[s], asked[path])}" for path, s in pairs)
+    if parts is not None:
+      listed += f", and its {parts} don't lie at the leading indices"
     cures = [f"mapping={{{layer!r}: None}} re-initialises it"]
     if lie:
       cures.insert(0, f"mapping={{{layer!r}: {source_layer!r}}} places it at the leading indices")
-    same_outputs = all(given[source][-1:] == asked[path][-1:] for path, source in pairs)
+    if all(_only_outputs(*both, layers.get(layer)) for both in shapes):
+      cures.append(f"head={f'^{layer}/'!r} does so if it is the head")
+    same_outputs = all(small[-1:] == large[-1:] for small, large in shapes)
     if same_outputs and pairs[0][0] == next(iter(copied)):
       cures.insert(0, "images in the source's shape may be all it needs (tfl.images.to_shape)")
     yield f"{listed}: {', '.join(cures)}"
 
 
-def _lies_in(shape, larger):
-  return len(shape) == len(larger) and all(a <= b for a, b in zip(shape, larger, strict=True))
+def _scattered(layer, shapes):
+  """What keeps a smaller weight of such a layer from lying at the leading indices; None: nothing.
+
+  Args:
+    layer: the model's layer.
+    shapes: (shape in the ticket, shape in the model) of each of its weights that differ.
+  """
+  # Each gate is as wide as the units of a LSTM, the filters of a ConvLSTM.
+  units = getattr(layer, "units", None) or getattr(layer, "filters", None)
+  kernel = getattr(layer, "recurrent_kernel", None)
+  gated = [large[-1] for small, large in shapes if small[-1:] != large[-1:]]
+  if kernel is not None and any(width > units for width in gated):
+    return "gates"
+  if any(len(large) > 2 for _, large in shapes):
+    if (getattr(layer, "groups", None) or 1) > 1:
+      return "groups"
+    depths = [(small, large) for small, large in shapes if _is_depthwise(layer, large)]
+    if any(small[-1:] != large[-1:] for small, large in depths):
+      return "channels of one input"
+  return None
 
 
 def _not_prunable(copied, masks, sites):

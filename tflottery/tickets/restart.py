@@ -52,7 +52,7 @@ class Restart:
         average.assign(_sites.value(variable))
     self._offset.assign(step if state is None else 0)
     self.held.assign(masks, frozen or {})
-    self._reseed(seed)
+    self.reseed(seed)
 
   def assign_weights(self, weights):
     """Put weights into the model, and nothing else."""
@@ -67,12 +67,8 @@ class Restart:
     """What the training has made of the optimizer: a list of arrays, its step among them."""
     return [_sites.value(variable) for variable in self._state]
 
-  def release(self):
-    """Leave a plain Keras model behind."""
-    self.held.release()
-    self._optimizer._learning_rate = self._schedule
-
-  def _reseed(self, seed):
+  def reseed(self, seed):
+    """Let everything that draws while the model runs begin from `seed`, an int or several."""
     draws = np.random.SeedSequence(seed)
     set_seed(int(draws.generate_state(1)[0]))
     if _sites.keras_of(self.model) is keras:
@@ -82,6 +78,11 @@ class Restart:
     elif any(hasattr(layer, "_random_generator") for layer in self.model._flatten_layers()):
       # The state of tf_keras's random operations lives in the traced function: trace it again.
       self.model.train_function = None
+
+  def release(self):
+    """Leave a plain Keras model behind."""
+    self.held.release()
+    self._optimizer._learning_rate = self._schedule
 
 
 def _optimizer_variables(optimizer):

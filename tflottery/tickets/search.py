@@ -64,7 +64,11 @@ def find_ticket(
 
   Args:
     build_model: function without arguments that returns a compiled model of either Keras.
-    train: `tf.data.Dataset` of (inputs, targets) batches, one epoch long, or a pair of arrays.
+    train: `tf.data.Dataset` of (inputs, targets) batches, one epoch long, or a pair of arrays. Of
+      arrays every level sees the same batch at the same step. A dataset is iterated anew by every
+      `fit`; where `rewind_to` or the end lies inside an epoch, what follows is a new iteration
+      without its first batches: if that shuffles anew, the epoch misses some examples and has
+      others twice.
     validation: the same, evaluated after every epoch; None evaluates nothing.
     levels: number of prune-and-train rounds after the dense training, 0 or more.
     rate: share of the *remaining* weights that a level removes, in [0, 1).
@@ -83,7 +87,7 @@ def find_ticket(
     pruned: what the others are held at, a name in `tfl.FREEZES`; another than "zero" needs
       start="rewind".
     epochs, steps: length of the dense training; give exactly one.
-    batch_size: for arrays; they are shuffled from `seed`.
+    batch_size: for arrays; their order is a function of `seed` and the epoch alone.
     seed: int, from which separate seeds of initialisation, data order (and dropout) and masks are
       drawn; all are recorded in the ticket.
     only, exclude, policy: choose the sites, see `tflottery.sites`.

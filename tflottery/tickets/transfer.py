@@ -47,7 +47,9 @@ def transfer(ticket, model, *, mapping=None, head=None, fresh="dense", seed=0, v
   """Move the ticket to a model with another head, or to a wider or deeper sibling.
 
   Weights match by path; where two builds of one model differ only in the numbers that Keras gives
-  its layers (`dense_7`), by their order. What is not copied keeps the values that `model` has now,
+  its layers (`dense_7`), by their order. In a model of other layers these numbers tell nothing, so
+  layers without a name of their own are for `mapping` to name, unless each model has one of the
+  kind. A DepthwiseConv is copied from either Keras. What is not copied keeps the values that `model` has now,
   and `model` is not changed: train the moved ticket with its `callback`, or `apply` it. A ticket
   holds no state of an optimizer, so any optimizer can train it. Another data set needs nothing here
   but its images in the source's shape, see `tflottery.images.to_shape`.
@@ -56,17 +58,21 @@ def transfer(ticket, model, *, mapping=None, head=None, fresh="dense", seed=0, v
   every axis, under its mask; the rest of a masked weight is masked, the rest of the others (bias,
   normalisation) is the model's own. So the added units have no inputs, and where the layers behind
   them are mapped too and masked, they are no inputs either: there the wider network computes what
-  the source computes, and goes on to, for the masks are held in training. Behind a Flatten of more
-  channels the leading indices mean other places of the image, and the copy is another function.
-  Several layers may be mapped to one.
+  the source computes, and goes on to, for the masks are held in training. There are exceptions, in
+  which the copy is another function: behind a Flatten or a Concatenate (a Bidirectional's too) the
+  leading indices mean other places, and so they do in a larger window of a convolution;
+  normalisation over units (LayerNormalization, GroupNormalization), a softmax and attention see the
+  added units. Layers whose leading indices are not the source's are refused: more units of gates
+  (LSTM, GRU), grouped convolutions, another depth multiplier. Several layers may be mapped to one.
 
   Args:
     model: a built model of either Keras; it need not be compiled.
     mapping: dict from a layer's path in the model (`"block/dense"`) to a layer's path in the ticket,
-      or to None, which re-initialises it. Layers that are not named match by their own path.
+      or to None, which re-initialises it. Layers that are not named match by their own path. A head
+      that is placed in one of more classes leaves the added classes without inputs.
     head: regular expression, or several, searched in the model's weight paths: what matches is
       re-initialised. None: the layer of the model's last site is, where the number of its outputs
-      is not the ticket's, and is copied otherwise.
+      is not the ticket's or the ticket has no layer of that name, and is copied otherwise.
     fresh: the mask of a re-initialised site: "dense" is all True; "random" is random with the
       sparsity of the site that stands in its place in the ticket, all True where there is none.
       What has a site without a mask in its place gets no mask either.
@@ -75,7 +81,8 @@ def transfer(ticket, model, *, mapping=None, head=None, fresh="dense", seed=0, v
 
   Returns:
     A `Transfer`. Its ticket has the level of this one, and its metadata with "transfer": the names
-    of what was copied, re-initialised and dropped. What masked weights are frozen at is copied too.
+    of what was copied, re-initialised and dropped, and under "before" what an earlier transfer said.
+    What masked weights are frozen at is copied too.
 
   Raises:
     TypeError: `model` is not a Keras model.
@@ -112,6 +119,8 @@ def transfer(ticket, model, *, mapping=None, head=None, fresh="dense", seed=0, v
   dropped = _dropped(ticket, found)
   told = {"copied": copied, "reinitialised": reinitialised, "dropped": dropped}
   told |= {"model": model.name, "fresh": fresh, "seed": np.asarray(seed).tolist()}
+  if "transfer" in ticket.metadata:
+    told["before"] = ticket.metadata["transfer"]
   moved = dataclasses.replace(
     ticket,
     masks=masks,

@@ -4,7 +4,7 @@ import functools
 import itertools
 
 from tflottery.analysis.bezier import train_bezier
-from tflottery.analysis.connectivity import STABLE, barrier, bezier, evaluate_path, line
+from tflottery.analysis.connectivity import barrier, bezier, evaluate_path, is_stable, line
 from tflottery.analysis.stability import angle, l2_distance
 from tflottery.analysis.statistics import Reestimator
 from tflottery.experiments.stability.networks import DENSE, WHOLE, first_of
@@ -30,7 +30,6 @@ class Comparison:
     self._evaluators = {
       name: work.evaluator(restart.model, split) for name, split in self._splits.items()
     }
-    self._statistics = Reestimator(restart.model, work.whole(self._splits["train"], _BATCH))
 
   def __call__(self, network):
     """Dict of the rows for the tables pairs, paths and distances."""
@@ -47,6 +46,10 @@ class Comparison:
     for i, j in itertools.combinations(copies, 2):
       ends, names = (trained[i].weights, trained[j].weights), {"first": i, "second": j}
       found["distances"].append(share | {"kind": "data_order"} | names | _distances(*ends, masks))
+      # Layers that draw do so when statistics are estimated and paths bent: from a seed of the pair, so
+      # that comparisons are the same in whatever process and order they are made.
+      noise = self._work.noise(self._seed, 0)["dropout"]
+      self._restart.reseed([noise, network.k, network.level, i, j])
       for kind, path in self._ways(*ends, masks).items():
         for split, rows in self._measured(path).items():
           own = names | {"path": kind, "split": split}
@@ -79,13 +82,14 @@ class Comparison:
   def _measured(self, path):
     """Dict from split to rows along the path."""
     s, names = self._work.settings, list(self._splits)
+    examples = self._work.whole(self._splits["train"], _BATCH)
     points = evaluate_path(
       self._restart.model,
       path,
       lambda: [value for name in names for value in self._evaluators[name]()],
       points=s.points,
       statistics=s.statistics,
-      data=self._statistics,
+      data=Reestimator(self._restart.model, examples),
     )
     return {
       name: [
@@ -105,7 +109,7 @@ def _summary(rows):
     "highest_error_percent": max(errors),
     "instability": instability,
     "loss_instability": barrier(losses),
-    "stable": instability <= 100 * STABLE,
+    "stable": is_stable(instability / 100),
   }
 
 

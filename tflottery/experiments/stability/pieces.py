@@ -68,36 +68,41 @@ class _Seed:
     self._restart.release()
 
   def _trained(self, network, copy):
-    if network == WHOLE and copy == 0:
-      curve = self._train_whole()
+    is_first, curve = network == WHOLE and copy == 0, learn.Curve(step=network.k)
+    if is_first:
+      self._restart(self._initial, self._dense, seed=self._dropout(WHOLE, 0))
     else:
       self._begin(network, copy)
-      curve = self._fit(network, copy, learn.Curve(step=network.k), self._work.end)
+    if network.arm == DENSE:
+      self._train_past_steps(network, copy, curve, self._save_start if is_first else None)
+    self._fit(network, copy, curve, self._work.end)
     masks = self._restart.held.masks
     ticket = Ticket(masks, self._restart.weights(), network.level, self._origin(network, copy))
     ticket.save(self._place.network_path(self._seed, network, copy))
-    if copy == 0 and (network == WHOLE or network.arm == TICKET):
+    if is_first or (copy == 0 and network.arm == TICKET):
       self._save_next(network, ticket)
     return curve
 
-  def _train_whole(self):
-    """The dense training, which stops at every k to write down where the others start."""
-    noise = self._work.noise(self._seed, 0)
-    self._restart(self._initial, self._dense, seed=[noise["dropout"], 0, 0])
-    curve = learn.Curve(step=0)
+  def _train_past_steps(self, network, copy, curve, save):
+    """Train a dense network up to the last k. At each, its layers draw as in a copy that parts there."""
     for k in self._work.rewind_steps:
-      self._fit(WHOLE, 0, curve, k)
-      weights, state = self._restart.weights(), self._restart.state()
-      start = Ticket(self._dense, weights, 0, self._origin(Network(k, 0, DENSE), 0))
-      start.save(self._place.start_path(self._seed, k, 0))
-      self._place.save_optimizer(self._seed, k, state)
-    return self._fit(WHOLE, 0, curve, self._work.end)
+      if k >= network.k:
+        self._fit(network, copy, curve, k)
+        if save:
+          save(k)
+        self._restart.reseed(self._dropout(Network(k, 0, DENSE), copy))
+
+  def _save_start(self, k):
+    """Write down where the others start at the step k."""
+    weights, state = self._restart.weights(), self._restart.state()
+    start = Ticket(self._dense, weights, 0, self._origin(Network(k, 0, DENSE), 0))
+    start.save(self._place.start_path(self._seed, k, 0))
+    self._place.save_optimizer(self._seed, k, state)
 
   def _begin(self, network, copy):
     """Put the model into the state that a copy is trained from."""
-    k, level = network.k, network.level
-    start = Ticket.load(self._place.start_path(self._seed, k, level))
-    noise = [self._work.noise(self._seed, copy)["dropout"], k, level]
+    k, noise = network.k, self._dropout(network, copy)
+    start = Ticket.load(self._place.start_path(self._seed, k, network.level))
     if network.arm == DENSE:
       state = self._place.optimizer(self._seed, k)
       self._restart(start.weights, start.masks, seed=noise, state=state)
@@ -109,6 +114,10 @@ class _Seed:
       initializers=self._initializers,
     )
     self._restart(weights, masks, step=k, seed=noise)
+
+  def _dropout(self, network, copy):
+    """The seed of what a copy's layers draw."""
+    return [self._work.noise(self._seed, copy)["dropout"], network.k, network.level]
 
   def _fit(self, network, copy, curve, stop):
     """Train up to the step `stop`, from where the curve is."""

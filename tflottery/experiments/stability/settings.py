@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tflottery import arguments
 from tflottery.analysis.statistics import STATISTICS
 from tflottery.experiments import arms as _arms
 from tflottery.experiments import settings as _settings
@@ -49,10 +50,7 @@ class Stability(Settings):
     _settings.require_known("statistics", self.statistics, STATISTICS)
     _settings.require_known("scope", self.scope, prune.SCOPES)
     _settings.require_seeds(self.seeds)
-    if not self.bezier_learning_rate > 0:
-      raise ValueError(
-        f"config.bezier_learning_rate={self.bezier_learning_rate!r} is out of range: above 0."
-      )
+    arguments.positive("config.bezier_learning_rate", self.bezier_learning_rate)
     if self.bezier_steps and self.strategy:
       raise ValueError(
         f"config.bezier_steps={self.bezier_steps!r}: a Bezier curve is trained on one device. Leave it 0 "

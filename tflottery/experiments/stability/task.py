@@ -73,14 +73,19 @@ class Task(task.Task):
     heard = {
       "order": True,
       "augmentation": s.augment,
-      "dropout": any(hasattr(layer, "seed_generator") or hasattr(layer, "_random_generator")
-                     for layer in model._flatten_layers()),
-    }  # fmt: skip
+      "dropout": any(map(_draws, model._flatten_layers())),
+    }
     if not any(heard[name] for name in s.noise):
       raise ValueError(
         f"config.noise={s.noise!r}: this training has none of it, so all copies would be equal. Add 'order'"
         " (or use config.augment=True, or a model with dropout)."
       )
+
+
+def _draws(layer):
+  """Whether a layer draws in training: dropout with a rate of 0 does not."""
+  has_generator = hasattr(layer, "seed_generator") or hasattr(layer, "_random_generator")
+  return has_generator and getattr(layer, "rate", 1) != 0
 
 
 def masks_of_all(sites):

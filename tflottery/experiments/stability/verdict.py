@@ -3,13 +3,12 @@
 import itertools
 import statistics
 
-from tflottery.analysis.connectivity import STABLE
+from tflottery.analysis.connectivity import is_stable
 from tflottery.analysis.results import deviation, label, percent
 from tflottery.experiments.stability import steps
 
 _TOLERANCE = 0.2  # points of accuracy, as in the report of a search
 _ROUNDING = 1e-9  # what lies on a limit must not miss it for the rounding of a float
-_STABLE = 100 * STABLE + _ROUNDING
 
 
 def verdict(trainings, pairs, distances):
@@ -48,12 +47,16 @@ def _arms(rows):
 def _stability(lines, arm):
   """A sentence on the sparsest level of an arm, and one on its other levels."""
   sparsest, *others = steps.levels(lines, arm)
-  table, stable = steps.by_step(sparsest, "instability"), _stable(sparsest)
+  table = steps.by_step(sparsest, "instability")
+  stable, table = (
+    _stable(sparsest),
+    steps.shared(table) or table,
+  )  # a word on k compares equal seeds
   where = f"stable {_where(stable, table)}" if stable else "unstable at every step measured"
   text = f"{_name(sparsest)} is {where}: instability {_values(steps.means(table))} points at {_named(table)}"
-  text += f"{_change(steps.means(steps.shared(table)), arm)} ({_over(table)})"
+  text += f"{_change(steps.means(table), arm)} ({_over(table)})"
   among = [row for row in sparsest if row["k"] in stable]
-  unstable = sum(row["instability"] > _STABLE for row in among)
+  unstable = sum(not is_stable(row["instability"] / 100) for row in among)
   text += f"; of the {len(among)} pairs there {unstable} by themselves are not" if unstable else ""
   if stable and arm not in ("dense", "ticket"):
     text += "; in the paper such controls of the smallest tickets are unstable"
@@ -69,14 +72,14 @@ def _stability(lines, arm):
 
 def _stable(rows):
   """The steps at which the network whose rows these are is stable."""
-  return [
-    k for k, mean in steps.means(steps.by_step(rows, "instability")).items() if mean <= _STABLE
-  ]
+  table = steps.by_step(rows, "instability")
+  means = steps.means(steps.shared(table) or table)
+  return [k for k, mean in means.items() if is_stable(mean / 100)]
 
 
 def _change(means, arm):
   """Words for how instability goes with k, where there is any to speak of."""
-  if len(means) < 2 or max(means.values()) <= _STABLE:
+  if len(means) < 2 or is_stable(max(means.values()) / 100):
     return ""
   values = list(means.values())
   if values[-1] >= values[0]:

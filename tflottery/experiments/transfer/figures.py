@@ -3,13 +3,14 @@
 import statistics
 
 from tflottery.analysis import transfer_plots
-from tflottery.analysis.results import percent
 from tflottery.experiments.transfer.settings import CONTROLS
 from tflottery.experiments.transfer.summary import (
+  RANDOM,
   accuracies,
   differences,
   remaining,
   shown_levels,
+  sizes,
 )
 from tflottery.experiments.transfer.workdir import DENSE
 
@@ -34,9 +35,12 @@ def figures(rows):
 def _accuracy(rows):
   """Random tickets of a level and target are shown together: their layers differ little by source."""
   tickets, controls, dense = {}, {}, {}
+  several = len({row["image_shape"] for row in rows}) > 1
   for row in rows:
     if row["arm"] == DENSE:
-      dense.setdefault(row["target"], []).append(100 * row["final_test_accuracy"])
+      name = f"dense network, images of {row['image_shape']}" if several else "dense network"
+      own = dense.setdefault(row["target"], {}).setdefault(name, [])
+      own.append(100 * row["final_test_accuracy"])
   for target in dict.fromkeys(row["target"] for row in rows if row["arm"] == "ticket"):
     own = [row for row in rows if row["target"] == target]
     sources = dict.fromkeys(row["source"] for row in own if row["arm"] == "ticket")
@@ -62,15 +66,15 @@ def _curve(rows, arm, source=None):
 
 def _gains(rows):
   """Dict from a title to the mean gains over the seeds, in points, of a level."""
-  found, left, matrices = accuracies(rows), remaining(rows), {}
+  found, left, matrices = accuracies(rows), sizes(rows), {}
   for level in shown_levels(rows):
     matrix = {}
     for source, target, at, arm in found:
       if (at, arm) == (level, "ticket"):
-        random = found.get((source, target, level, "random_layerwise"), {})
+        random = found.get((source, target, level, RANDOM), {})
         gains = differences(found[source, target, level, "ticket"], random)
         if gains:
           matrix[source, target] = statistics.fmean(gains)
     if matrix:
-      matrices[f"{percent(left[level])} % of the weights"] = matrix
+      matrices[left[level]] = matrix
   return matrices

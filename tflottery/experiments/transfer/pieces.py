@@ -54,6 +54,7 @@ def run(tasks, place, seeds, *, after_piece=lambda: None):
     if not all(search.is_done(*p) for p in lottery.pieces(tasks.settings, seeds)):
       print(f"Search on {name}:", flush=True)
       lottery.run(tasks.source(name), search, seeds, after_piece=after_piece)
+    if _is_stale(search):
       search.write_tables()
       report.write(search.path)
   todo = missing(tasks, place, seeds)
@@ -63,6 +64,13 @@ def run(tasks, place, seeds, *, after_piece=lambda: None):
     work = tasks.target(target, own[0]["source"])
     print(f"Seed {seed}: {len(own)} trainings on {target}, images of {shape}:", flush=True)
     Target(tasks, work, place, seed, progress).run(own, after_piece)
+
+
+def _is_stale(search):
+  """Whether a piece is newer than the page, as after a kill between the two."""
+  page = search.path / "report.html"
+  newest = max(path.stat().st_mtime_ns for path in search.path.glob("pieces/seed_*/*.json"))
+  return not page.exists() or page.stat().st_mtime_ns < newest
 
 
 def missing(tasks, place, seeds):

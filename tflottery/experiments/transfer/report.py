@@ -16,11 +16,15 @@ _COLUMNS = (
   "Fully random (%)", "Target's own (%)", "Dense (%)", "Gain (points)", "Lowest to highest seed", "Seeds",
 )  # fmt: skip
 _NOTES = (
-  "Final test accuracies, as means over the seeds. Every network is trained for the target's whole length;"
-  " those of one seed and target see the same examples in the same order. Gain: the ticket over the random"
-  " ticket that keeps as many weights in every layer, by seed.",
+  "Final test accuracies, as means over the seeds of the line, which are those that the ticket and the"
+  " layerwise random one are trained with; what lacks one of them is left empty. Every network is trained"
+  " for the target's whole length; those of one seed and target see the same examples in the same order."
+  " Gain: the ticket over the random ticket that keeps as many weights in every layer, by seed.",
   "The fully random ticket keeps as many weights in all. Random tickets have fresh weights. The target's"
-  " own ticket was found on the target itself, by a search from another seed than this training's.",
+  " own ticket was found on the target itself, by a search from another seed than this training's. It"
+  " stands only beside tickets whose images have its shape; so does the dense network.",
+  "A ticket begins with the weights of step k of its search: these steps come on top of the target's"
+  " length, as in the paper's late resetting.",
 )
 _FIGURES = {
   "accuracy.png": (

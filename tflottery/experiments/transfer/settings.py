@@ -142,14 +142,24 @@ def read(config):
     raise ValueError(
       f"config.tasks={tasks!r} must be a dict from a task's name to the settings in which it differs."
     )
-  values["tasks"] = {name: _own(own, values) for name, own in tasks.items()}
+  values["tasks"] = {name: _own(name, own, values) for name, own in tasks.items()}
   return _settings.make(Transfer, values, default=DEFAULT)
 
 
-def _own(own, values):
-  """What a task differs in, with the arguments of its own optimizer."""
+def _own(name, own, values):
+  """What a task differs in; the arguments of its optimizer are its own over the common ones."""
   optimizer = own.get("optimizer", values.get("optimizer"))
   kept = {key: value for key, value in own.items() if key not in _settings.OPTIMIZERS}
-  if "optimizer" in own or optimizer in own:
-    kept["optimizer_arguments"] = own.get(optimizer, values.get(optimizer, {}))
+  with named(name):
+    for other in own.keys() - kept.keys() - {optimizer}:
+      raise ValueError(
+        f"config.{other}={own[other]!r} is not used: the task is trained with {optimizer!r}. Leave it "
+        f"out, or give the task optimizer={other!r}."
+      )
+    if "optimizer" in own or optimizer in own:
+      kept["optimizer_arguments"] = {
+        argument: value
+        for given in (values.get(optimizer, {}), own.get(optimizer, {}))
+        for argument, value in _settings.require_arguments(optimizer, given, "optimizer").items()
+      }
   return kept

@@ -10,7 +10,7 @@ import numpy as np
 
 from tflottery import masks as _masks
 from tflottery.experiments import learn
-from tflottery.experiments.transfer.settings import CONTROLS
+from tflottery.experiments.transfer.settings import CONTROLS, named
 from tflottery.experiments.transfer.task import target_seeds
 from tflottery.experiments.transfer.workdir import DENSE
 from tflottery.tickets.restart import Restart
@@ -68,7 +68,8 @@ class Target:
     source = self._tasks.settings.sources.index(piece["source"])
     control = list(CONTROLS).index(piece["arm"])
     seed = [self._seeds["masks"], source, piece["level"], control]
-    return self._fresh, random_masks(masks, scope=CONTROLS[piece["arm"]], seed=seed), {}
+    with named(piece["source"], piece["target"]):
+      return self._fresh, random_masks(masks, scope=CONTROLS[piece["arm"]], seed=seed), {}
 
   def _fit(self, piece):
     curve = learn.Curve(step=0)
@@ -116,9 +117,13 @@ def random_masks(masks, *, scope, seed):
   for draw in range(_TRIES):
     try:
       return _masks.shuffled(masks, seed=[*seed, draw], scope=scope)
-    except ValueError:
+    except ValueError as error:
       if draw == _TRIES - 1:
-        raise
+        raise ValueError(
+          f"each of {_TRIES} random tickets with a sparsity of {_masks.sparsity(masks):.4f} has a layer "
+          "that is left empty. Move tickets of earlier levels alone (config.transfer_levels), or leave"
+          " random_global out of config.controls."
+        ) from error
 
 
 def key(piece):

@@ -57,9 +57,11 @@ class Tasks:
       masks = {path: np.ones(site.shape, bool) for path, site in work.sites(model).items()}
       ticket = Ticket.capture(model, masks)
       for target in self.settings.targets:
-        model = self.target(target, source).uncompiled()
+        own = self.target(target, source)
+        model = own.uncompiled()
         with named(source, target):
-          self.move(ticket, model, source, target)
+          moved = self.move(ticket, model, source, target)
+          _require_sites(moved.ticket.masks, own.sites(model))
 
   def move(self, ticket, model, source, target, *, seed=0):
     """The `Transfer` of a ticket of `source` to a model of `target`."""
@@ -71,6 +73,17 @@ class Tasks:
       fresh=s.fresh,
       seed=seed,
       verbose=False,
+    )
+
+
+def _require_sites(masks, sites):
+  """Refuse masks of what the target leaves dense: they could not be held."""
+  strange = masks.keys() - sites.keys()
+  if strange:
+    raise ValueError(
+      f"the moved ticket masks {', '.join(sorted(strange))}, and the target's sites are "
+      f"{', '.join(sites)}. Give both tasks the config.only and config.exclude that choose the same "
+      "layers, by their names in each model."
     )
 
 

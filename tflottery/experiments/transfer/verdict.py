@@ -1,15 +1,17 @@
 """Verdict: what the rows of the transfer experiment say, in words."""
 
-from tflottery.analysis.results import percent
-from tflottery.experiments.transfer.summary import (
-  accuracies,
-  differences,
-  mean,
-  remaining,
-  shown_levels,
-)
+import statistics
 
-_RANDOM = "random_layerwise"
+from tflottery.experiments.transfer.summary import (
+  RANDOM,
+  accuracies,
+  common_seeds,
+  differences,
+  image_shapes,
+  mean,
+  shown_levels,
+  sizes,
+)
 
 
 def verdict(rows, config):
@@ -32,20 +34,14 @@ def verdict(rows, config):
   pairs = list(dict.fromkeys(cell[:2] for cell in found if cell[3] == "ticket"))
   if not pairs:
     return ["No ticket is moved and trained yet."]
-  left = _sizes(rows)
+  left = sizes(rows)
   moved = [(source, target) for source, target in pairs if source != target]
   return [
     *_counted(found, moved, levels, left),
-    *(_of_pair(found, pair, levels, _sizes(rows, pair), config) for pair in pairs),
-    *(_of_own(found, target, pairs, levels[-1], left) for target in _own_targets(pairs)),
+    *(_of_pair(found, pair, levels, sizes(rows, pair), config) for pair in pairs),
+    *(_of_own(rows, found, target, pairs, levels[-1]) for target in _own_targets(pairs)),
     *_of_layers(found, levels, left),
   ]
-
-
-def _sizes(rows, pair=None):
-  """Dict from level to words for the weights remaining, of one pair or as a mean over all."""
-  own = [row for row in rows if pair in (None, (row["source"], row["target"]))]
-  return {level: f"{percent(value)} % of the weights" for level, value in remaining(own).items()}
 
 
 def _counted(found, moved, levels, left):
@@ -65,23 +61,24 @@ def _counted(found, moved, levels, left):
   ]
 
 
-def _gains(found, pair, level, arm=_RANDOM):
+def _gains(found, pair, level):
   ticket = found.get((*pair, level, "ticket"), {})
-  return differences(ticket, found.get((*pair, level, arm), {}))
+  return differences(ticket, found.get((*pair, level, RANDOM), {}))
 
 
 def _of_pair(found, pair, levels, left, config):
-  """A ticket on a target against the random one, level by level."""
+  """A ticket on a target against the random one, level by level, of the seeds that both have."""
   clauses = []
   for level in levels:
     ticket = found.get((*pair, level, "ticket"), {})
-    gains, other = _gains(found, pair, level), found.get((*pair, level, _RANDOM), {})
+    gains, other = _gains(found, pair, level), found.get((*pair, level, RANDOM), {})
+    seeds = common_seeds(ticket, other)
     if gains:
       words = f"at {left[level]} it {_relation(gains)} the random ticket"
-      against = f"{mean(ticket.values()):.2f} % against {mean(other.values()):.2f} %"
+      against = f"{mean(ticket, seeds):.2f} % against {mean(other, seeds):.2f} %"
       clauses.append(f"{words}, {against} ({_spread(gains)})")
     elif ticket:
-      clauses.append(f"at {left[level]} it reaches {mean(ticket.values()):.2f} %")
+      clauses.append(f"at {left[level]} it reaches {mean(ticket, ticket):.2f} %")
   said = "; ".join(clauses) or "nothing at these levels yet"
   return f"The ticket of {pair[0]} on {_whose(pair)}{_optimizers(pair, config)}: {said}."
 
@@ -104,7 +101,7 @@ def _relation(gains):
 
 
 def _spread(gains):
-  over = f"{mean(gains):+.2f} points"
+  over = f"{statistics.fmean(gains):+.2f} points"
   if len(gains) == 1:
     return f"{over}, one seed"
   return f"{over}, from {min(gains):+.2f} to {max(gains):+.2f} over {len(gains)} seeds"
@@ -114,18 +111,27 @@ def _own_targets(pairs):
   return [target for source, target in pairs if source == target]
 
 
-def _of_own(found, target, pairs, level, left):
-  """How far moved tickets are from the one that was found on the target itself."""
+def _of_own(rows, found, target, pairs, level):
+  """How far moved tickets are from the one that was found on the target, of the seeds that all have."""
+  own, shapes = found.get((target, target, level, "ticket"), {}), image_shapes(rows)
+  others = {
+    source: found[source, target, level, "ticket"]
+    for source, to in pairs
+    if to == target != source
+    and shapes[source] == shapes[target]
+    and (source, target, level, "ticket") in found
+  }
+  seeds = common_seeds(own, *others.values())
+  left = sizes(rows, (target, target)).get(level)
+  if not seeds:
+    return f"On {target}, its own ticket is not trained beside the others of level {level} yet."
   clauses = []
-  own = found.get((target, target, level, "ticket"), {})
-  for source in (source for source, other in pairs if other == target and source != target):
-    gaps = differences(found.get((source, target, level, "ticket"), {}), own)
-    if gaps:
-      clauses.append(f"that of {source} {mean(gaps):+.2f} points")
-  if not own:
-    return f"On {target}, its own ticket is not trained at {left[level]} yet."
+  for source, other in others.items():
+    size = sizes(rows, (source, target))[level]
+    at = f" at {size}" if size != left else ""
+    clauses.append(f"that of {source} {mean(other, seeds) - mean(own, seeds):+.2f} points{at}")
   return (
-    f"On {target} at {left[level]}, the ticket found there reaches {mean(own.values()):.2f} %"
+    f"On {target} at {left}, the ticket found there reaches {mean(own, seeds):.2f} %"
     f"{': ' if clauses else ''}{', '.join(clauses)}."
   )
 
@@ -137,13 +143,13 @@ def _of_layers(found, levels, left):
     gains = [
       gain
       for source, target, at, arm in found
-      if (at, arm) == (level, _RANDOM)
+      if (at, arm) == (level, RANDOM)
       for gain in differences(
         found[source, target, at, arm], found.get((source, target, at, "random_global"), {})
       )
     ]
     if gains:
-      clauses.append(f"{mean(gains):+.2f} points at {left[level]}")
+      clauses.append(f"{statistics.fmean(gains):+.2f} points at {left[level]}")
   if not clauses:
     return []
   return [
