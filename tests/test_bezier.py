@@ -1,8 +1,10 @@
 """A trained Bezier curve goes round a barrier, against the best one found by search."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from builders import mlp, one_kernel, two_replicas
 
 from tflottery import site as _sites
@@ -127,3 +129,32 @@ def test_several_replicas_are_refused(k):
   end = {"fc/kernel": np.zeros((2, 1), "float32")}
   with pytest.raises(ValueError, match="has 2 replicas"):
     train_bezier(model, end, end, ONE, steps=1)
+
+
+def test_a_curve_that_diverges_says_so_and_leaves_the_model(k):
+  model = _pair_of_weights(k, _ring)
+  with pytest.raises(
+    FloatingPointError, match=r"not finite after 30 steps.*Lower its learning rate"
+  ):
+    train_bezier(model, _at(1, 0), _at(0, 1), ONE, steps=30, learning_rate=1e4)
+  assert model.get_weights()[0].tolist() == [[7.0, 8.0]]
+
+
+def test_ends_of_double_precision_will_do(k):
+  model, single = _pair_of_weights(k, _ring), (_at(1, 0), _at(0, 1))
+  double = [{path: np.float64(value) for path, value in end.items()} for end in single]
+  controls = [train_bezier(model, *ends, ONE, steps=5) for ends in (single, double)]
+  np.testing.assert_array_equal(*(control["fc/kernel"] for control in controls))
+
+
+def test_an_optimizer_of_the_other_keras_is_refused(k):
+  other = tf_keras if k is keras else keras
+  with pytest.raises(ValueError, match=f"must be an optimizer of {k.__name__}"):
+    train_bezier(
+      _pair_of_weights(k, _ring),
+      _at(1, 0),
+      _at(0, 1),
+      ONE,
+      steps=5,
+      optimizer=other.optimizers.SGD(),
+    )

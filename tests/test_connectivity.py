@@ -5,6 +5,7 @@ import pytest
 from builders import one_kernel
 
 from tflottery.analysis import barrier, bezier, evaluate_path, line
+from tflottery.analysis.connectivity import is_stable
 
 
 def test_a_line_is_the_weighted_mean_of_its_ends():
@@ -204,3 +205,23 @@ def test_a_path_of_another_models_weights_is_refused(k):
   with pytest.raises(ValueError, match=r"\(2, 1\) in model, \(3, 1\) in path; fc/bias: absent"):
     evaluate_path(model, lambda _: weights, pytest.fail)
   assert model.get_weights()[0].ravel().tolist() == [1, 2]
+
+
+def test_what_is_evaluated_may_be_a_number_and_is_no_dict(k):
+  model = one_kernel(k, [3.0], "sgd")
+  ends = [{"fc/kernel": np.array([[value]], "float32")} for value in (2.0, 4.0)]
+
+  def path(amount):
+    return line(*ends, amount)
+
+  rows = evaluate_path(model, path, lambda: model.get_weights()[0][0, 0], points=3)
+  assert rows == [(0, 2), (0.5, 3), (1, 4)]
+  with pytest.raises(ValueError, match="evaluate returned a dict with loss"):
+    evaluate_path(model, path, lambda: {"loss": 1.0}, points=3)
+  assert model.get_weights()[0][0, 0] == 3
+
+
+@pytest.mark.parametrize("errors", [(0.1, 0.12, 0.1), (0.12, 0.14, 0.12), (0.3, 0.34, 0.34)])
+def test_two_points_exactly_are_stable_and_more_is_not(errors):
+  assert is_stable(np.float32(barrier(errors)))
+  assert not is_stable(barrier((errors[0], errors[1] + 1e-4, errors[2])))

@@ -128,3 +128,10 @@ def test_replicas_see_whole_batches(k):
     model = k.Sequential([k.layers.Input((1,)), _norm(k)])
   reestimate(model, X)
   assert [v.numpy().item() for v in model.layers[-1].weights] == [4.0, 2.5]
+
+
+def test_other_classes_of_batch_normalisation_are_estimated_too():
+  norm = tf_keras.layers.experimental.SyncBatchNormalization()
+  model = tf_keras.Sequential([tf_keras.Input((1,)), norm])
+  reestimate(model, [np.array([[0.0], [4.0]]), np.array([[5.0], [7.0]])])
+  assert [array.tolist() for array in model.get_weights()[2:]] == [[4.0], [2.5]]

@@ -1,5 +1,7 @@
 """The transfer experiment, in this process: searches on sources, trainings on targets."""
 
+import dataclasses
+import os
 import shutil
 
 import keras
@@ -111,6 +113,7 @@ def test_the_page_says_what_was_moved_and_what_came_out(done, capsys):
   text = (done.path / "report.html").read_text()
   for words in ("low → b", "The ticket of a on b (found with adam, trained with sgd)"):
     assert words in said and words in text
+  assert "step k of its search: these steps come on top of the target" in text
   files = {"results.csv", "gains.csv", "accuracy.png", "gains.png", "report.html"}
   assert files <= {path.name for path in done.path.iterdir()}
   assert len((done.path / "results.csv").read_text().splitlines()) == 1 + len(done.rows())
@@ -124,9 +127,23 @@ def test_what_is_missing_after_a_kill_is_done_again_with_the_same_rows(done, tmp
   for path in part.path.glob("pieces/seed_0/b/low/*.json"):
     path.unlink()
   (part.path / "pieces" / "seed_0" / "b" / "dense_8x8x1.json").unlink()
+  pages = {name: part.source(name).path / "report.html" for name in ("a", "low")}
+  fresh = pages["a"].stat().st_mtime_ns
+  os.utime(pages["low"], (0, 0))  # as after a kill between the search's last piece and its page
   experiment.main(_tiny(), part.path)
+  assert pages["low"].stat().st_mtime_ns > fresh == pages["a"].stat().st_mtime_ns
   assert _rows(part) == expected
   assert on_disk(part.path / "pieces" / "seed_0" / "a") == before
+
+
+def test_a_ticket_too_sparse_for_a_random_one_is_named_with_the_cure(done, tmp_path):
+  part = Workdir(shutil.copytree(done.path, tmp_path / "part"))
+  (part.path / "pieces" / "seed_0" / "a" / "low" / "level_2_random_global.json").unlink()
+  ticket = part.source("low").ticket(0, 2)
+  empty = {path: np.zeros(mask.shape, bool) for path, mask in ticket.masks.items()}
+  dataclasses.replace(ticket, masks=empty).save(part.source("low").ticket_path(0, 2))
+  with pytest.raises(ValueError, match="task 'low' -> 'a': .* leave random_global out"):
+    experiment.main(_tiny(head="none of them"), part.path)
 
 
 def test_another_configuration_does_not_go_on_in_a_directory(done):
@@ -187,7 +204,7 @@ def test_a_fully_random_ticket_is_drawn_again_where_it_leaves_a_layer_empty():
   for seed in range(8):
     found = target.random_masks(masks, scope="global", seed=[seed])
     assert found["tiny"].all() and found["large"].sum() == 2
-  with pytest.raises(ValueError, match="left no weight in"):
+  with pytest.raises(ValueError, match="leave random_global out"):
     target.random_masks(
       {"one": np.array([True]), "two": np.array([False])}, scope="global", seed=[0]
     )
@@ -202,7 +219,7 @@ def test_a_task_differs_from_the_common_settings_in_what_it_names():
   assert chosen.of("low").labels == (0, 1, 2, 3, 4) and chosen.of("low").steps == 40
   own = {"optimizer": "sgd", "sgd": {"learning_rate": 7.0}, "learning_rate_drops": "5it,9it"}
   mine = settings.read(_tiny(tasks=TASKS | {"b": own})).of("b")
-  assert mine.optimizer_arguments == {"learning_rate": 7.0}
+  assert mine.optimizer_arguments == {"learning_rate": 7.0, "momentum": 0.9}
   assert mine.learning_rate_drops == ("5it", "9it")
   own = {"adam": {"learning_rate": 0.5}}
   assert settings.read(_tiny(tasks=TASKS | {"b": own})).of("b").optimizer_arguments == own["adam"]
@@ -241,6 +258,9 @@ BAD = {
   "one label": (_with(labels=(3,)), ["task 'bad'", "config.labels=(3,)"]),
   "an unknown optimizer": (_with(optimizer="sdg"), ["task 'bad'", "config.optimizer='sdg'"]),
   "arguments that are none": (_with(adam=3), ["task 'bad'", "config.adam=3"]),
+  "arguments of another optimizer": (
+    _with(sgd={"momentum": 0.5}), ["task 'bad'", "config.sgd={'momentum': 0.5}", "'adam'", "optimizer='sgd'"],
+  ),
 }  # fmt: skip
 
 
@@ -263,6 +283,10 @@ REFUSED = {
   ),
   "sites that a mapping leaves uncovered": (
     {"sources": ("a",), "targets": ("deep",)}, ["task 'a' -> 'deep'", "fc3 (kernel, bias)", "mapping="],
+  ),
+  "a site that the target leaves dense": (
+    {"tasks": TASKS | {"b": {"exclude": "output"}}, "sources": ("a",), "targets": ("a", "b")},
+    ["task 'a' -> 'b'", "masks output/kernel", "fc1/kernel, fc2/kernel", "config.exclude"],
   ),
   "a mapping of a layer that is not there": (
     {"sources": ("a",), "targets": ("deep",), "mapping": {"fc3": "fc9"}},

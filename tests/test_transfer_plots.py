@@ -10,6 +10,7 @@ TICKETS = {
   "b": {"a": {10.0: [96.0, 98.0], 3.0: [90.0, 95.0]}, "b": {10.0: [97.0, 97.0], 3.0: [94.0, 94.0]}},
   "c": {"a": {10.0: [80.0, 82.0]}},
 }
+DENSE = {"b": {"dense network": [98.0, 99.0]}}
 CONTROLS = {"b": {"random": {10.0: [90.0], 3.0: [70.0]}}, "c": {}}
 
 
@@ -25,7 +26,7 @@ def _bars(axes):
 
 
 def test_points_are_means_and_bars_reach_from_the_lowest_seed_to_the_highest():
-  first, second = transfer_plots.accuracy_figure(TICKETS, CONTROLS, dense={"b": [98.0, 99.0]}).axes
+  first, second = transfer_plots.accuracy_figure(TICKETS, CONTROLS, dense=DENSE).axes
   (points, ends, colour), own = _bars(first)["o"], _bars(first)["*"]
   assert points == [(10.0, 97.0), (3.0, 92.5)]
   assert ends == [[96.0, 98.0], [90.0, 95.0]]
@@ -36,13 +37,28 @@ def test_points_are_means_and_bars_reach_from_the_lowest_seed_to_the_highest():
 
 
 def test_every_network_is_in_the_legend_once_and_the_dense_one_is_a_line():
-  figure = transfer_plots.accuracy_figure(TICKETS, CONTROLS, dense={"b": [98.0, 99.0]})
+  figure = transfer_plots.accuracy_figure(TICKETS, CONTROLS, dense=DENSE)
   [legend] = figure.legends
   assert [text.get_text() for text in legend.get_texts()] == [
     "ticket of a", "ticket of b", "the target's own ticket", "random", "dense network",
   ]  # fmt: skip
   assert any(list(line.get_ydata()) == [98.5, 98.5] for line in figure.axes[0].lines)
   assert [axes.get_title() for axes in figure.axes] == ["trained on b", "trained on c"]
+
+
+def test_dense_networks_of_several_image_shapes_are_lines_of_their_own():
+  dense = {"b": {"dense, 8x8x1": [98.0, 99.0], "dense, 6x6x1": [90.0]}}
+  figure = transfer_plots.accuracy_figure(TICKETS, CONTROLS, dense=dense)
+  heights = {
+    line.get_ydata()[0]: line.get_linestyle() for line in figure.axes[0].lines if _is_flat(line)
+  }
+  assert heights.keys() == {98.5, 90.0} and heights[98.5] != heights[90.0]
+  [legend] = figure.legends
+  assert {"dense, 8x8x1", "dense, 6x6x1"} <= {text.get_text() for text in legend.get_texts()}
+
+
+def _is_flat(line):
+  return list(line.get_xdata()) == [0, 1] and len(set(line.get_ydata())) == 1
 
 
 def test_gains_stand_in_the_row_of_their_source_and_the_column_of_their_target():

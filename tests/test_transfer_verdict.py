@@ -2,13 +2,13 @@
 
 import pytest
 
-from tflottery.experiments.transfer import summary
+from tflottery.experiments.transfer import figures, summary
 from tflottery.experiments.transfer.verdict import verdict
 
 CONFIG = {"optimizer": "adam", "tasks": {"a": {}, "b": {}, "s": {"optimizer": "sgd"}}}
 
 
-def _rows(source, target, level, arm, *accuracies, remaining=10.0):
+def _rows(source, target, level, arm, *accuracies, remaining=10.0, shape="8x8x1"):
   """A row for each seed."""
   return [
     {
@@ -17,7 +17,7 @@ def _rows(source, target, level, arm, *accuracies, remaining=10.0):
       "target": target,
       "level": level,
       "arm": arm,
-      "image_shape": "8x8x1",
+      "image_shape": shape,
       "remaining_percent": remaining,
       "final_test_accuracy": accuracy,
     }
@@ -56,9 +56,59 @@ def test_what_is_not_trained_yet_is_none():
   assert line["gain_points"] is None and line["random_global_percent"] is None
 
 
-def test_dense_networks_of_several_image_shapes_are_one_mean():
-  rows = [*ROWS, *_rows("", "b", 0, "dense", 0.90, 0.93)]
-  assert summary.accuracies(rows)["", "b", 0, "dense"] == pytest.approx({0: 94.0, 1: 96.0})
+def test_all_numbers_of_a_line_are_of_the_same_seeds():
+  rows = [
+    *_rows("", "b", 0, "dense", 0.98),
+    *_rows("a", "b", 5, "ticket", 0.96, 0.97, 0.10, remaining=10.0),
+    *_rows("a", "b", 5, "random_layerwise", 0.95, 0.94),
+    *_rows("a", "b", 5, "random_global", 0.90, 0.92, 0.20),
+  ]
+  [line] = summary.gains(rows)
+  expected = {
+    "n": 2, "ticket_percent": 96.5, "random_layerwise_percent": 94.5, "random_global_percent": 91.0,
+    "gain_points": 2.0,
+  }  # fmt: skip
+  assert {name: line[name] for name in expected} == pytest.approx(expected)
+  assert line["dense_percent"] is None, "its second seed is not trained"
+  assert "96.50 % against 94.50 % (+2.00 points" in verdict(rows, CONFIG)[1]
+
+
+def test_dense_networks_and_own_tickets_stand_beside_images_of_their_shape_alone():
+  small = {"shape": "6x6x1"}
+  rows = [
+    *ROWS,
+    *_rows("", "b", 0, "dense", 0.90, 0.93, **small),
+    *_rows("s", "b", 5, "ticket", 0.88, 0.89, **small),
+    *_rows("s", "b", 9, "ticket", 0.70, 0.71, **small, **SPARSE),
+  ]
+  lines = {(line["source"], line["level"]): line for line in summary.gains(rows)}
+  found = {
+    cell: (line["own_ticket_percent"], line["dense_percent"]) for cell, line in lines.items()
+  }
+  assert found["a", 5] == pytest.approx((97.0, 98.5))
+  assert found["s", 5] == (None, pytest.approx(91.5))
+  [sentence] = [text for text in verdict(rows, CONFIG) if "the ticket found there" in text]
+  assert sentence.endswith("90.00 %: that of a -9.00 points.")
+  axes = figures.figures(rows)["accuracy.png"].axes[0]
+  assert {98.5, 91.5} <= {line.get_ydata()[0] for line in axes.lines if len(line.get_ydata())}
+
+
+def test_the_tickets_own_size_is_said_and_another_beside_it():
+  rows = [
+    *_rows("b", "b", 5, "ticket", 0.90, 0.92, 0.10, remaining=6.25),
+    *_rows("a", "b", 5, "ticket", 0.93, 0.93, remaining=6.75),
+    *_rows("a", "b", 5, "random_layerwise", 0.80, 0.80, remaining=6.75),
+    *_rows("b", "b", 5, "random_layerwise", 0.80, remaining=6.25),
+  ]
+  *_, gap = verdict(rows, CONFIG)
+  assert gap == (
+    "On b at 6.2 % of the weights, the ticket found there reaches 91.00 %: that of a +2.00 points at"
+    " 6.8 % of the weights."
+  )
+  [first, *_] = verdict(rows, CONFIG)
+  assert first.endswith("1 of 1 beat it at about 6.5 % of the weights.")
+  [axes] = figures.figures(rows)["gains.png"].axes
+  assert axes.get_title() == "about 6.5 % of the weights"
 
 
 def test_the_levels_in_words_are_the_one_nearest_to_10_percent_and_the_sparsest():

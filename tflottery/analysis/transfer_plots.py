@@ -14,7 +14,7 @@ from tflottery.analysis.axes import DENSE_COLOUR, add_legend, line_styles, new_a
 from tflottery.analysis.plots import set_remaining_axis
 
 _CONTROL_STYLES = ((DENSE_COLOUR, "x", ":"), ("#a8a8a8", "+", "-."))
-_DENSE_LINES = ("--", (0, (1, 1)), (0, (5, 1, 1, 1)))
+_DENSE_LINES = ("--", ":", "-.")
 _OWN_SIZE, _SIZE = 11, 5
 
 
@@ -53,8 +53,7 @@ def accuracy_figure(tickets, controls, *, dense):
         _label(axes, labels, name, color=colour, marker=marker, linestyle=line)
     for name, line in zip(whole, itertools.cycle(_DENSE_LINES), strict=False):
       if name in dense.get(target, {}):
-        height = statistics.fmean(dense[target][name])
-        axes.axhline(height, color=DENSE_COLOUR, linestyle=line, linewidth=1.2)
+        _draw_dense(axes, dense[target][name], line)
         _label(axes, labels, name, color=DENSE_COLOUR, linestyle=line)
     axes.set_title(f"trained on {target}", fontsize=9)
   _finish(panels, tickets)
@@ -79,6 +78,10 @@ def _draw(axes, points, colour, marked, line):
     elinewidth=0.9,
     capsize=2,
   )
+
+
+def _draw_dense(axes, accuracies, line):
+  axes.axhline(statistics.fmean(accuracies), color=DENSE_COLOUR, linestyle=line, linewidth=1.2)
 
 
 def _label(axes, labels, text, **style):

@@ -59,9 +59,7 @@ def source(layer, path, given, shape):
   It need not be there. A DepthwiseConv's of the other Keras is, where its shape is the same.
   """
   name = path.rpartition("/")[2]
-  named, other = (
-    "/".join(filter(None, (layer, n))) for n in (name, _OTHER_NAME.get(name, name))
-  )
+  named, other = ("/".join(filter(None, (layer, n))) for n in (name, _OTHER_NAME.get(name, name)))
   return other if named not in given and given.get(other) == shape else named
 
 

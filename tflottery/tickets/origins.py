@@ -6,6 +6,9 @@ import difflib
 import numpy as np
 
 from tflottery import site as _sites
+from tflottery.tickets import matches as _matches
+from tflottery.tickets import placing as _placing
+from tflottery.tickets.matches import layer_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,9 @@ def origins(ticket, model, mapping, head):
   asked = {path: tuple(v.shape) for path, v in _sites.weights(model).items()}
   known, unsure = _matches.matches(model, given, asked)
   unsure = {layer: alike for layer, alike in unsure.items() if layer not in mapping}
-  sources = {p: _source(p, mapping, known, given, asked) for p in asked if layer_of(p) not in unsure}
+  sources = {
+    p: _source(p, mapping, known, given, asked) for p in asked if layer_of(p) not in unsure
+  }
   own = _head(head, model, mapping, sources, given, asked)
   sites, layers = _sites.candidates(model), _matches.owners(model)
   own |= {p: r for p, r in _left_out(sources, sites, given).items() if p not in own}
@@ -96,7 +101,7 @@ def _head(head, model, mapping, sources, given, asked):
   last = layer_of(site.path)
   shapes = {p: given.get(source) for p, source in sources.items() if layer_of(p) == last}
   if last in mapping or all(
-    shape is not None and _outputs(shape, site.layer) == _outputs(asked[path], site.layer)
+    shape is not None and _placing.outputs(shape, site.layer) == _placing.outputs(asked[path], site.layer)
     for path, shape in shapes.items()
   ):
     return {}
@@ -108,12 +113,12 @@ def _head(head, model, mapping, sources, given, asked):
 
 def _left_out(sources, sites, given):
   """Dict from the weights that need no source to the reason: a bias that the ticket's layer lacks."""
-  layers = set(map(_layer, given))
+  layers = set(map(layer_of, given))
   reasons = {}
   for path, source in sources.items():
     if source is None:
       reasons[path] = "mapped to None"
-    elif source not in given and path not in sites and _layer(source) in layers:
+    elif source not in given and path not in sites and layer_of(source) in layers:
       reasons[path] = f"the ticket has no {source}"
   return reasons
 
@@ -122,7 +127,7 @@ def _strange(mapping, given, asked):
   """Problems: a mapping of layers that are not there."""
   for layer, source in mapping.items():
     for name, whose, paths in ((layer, "model", asked), (source, "ticket", given)):
-      known = list(dict.fromkeys(map(_layer, paths)))
+      known = list(dict.fromkeys(map(layer_of, paths)))
       if name is not None and name not in known:
         close = difflib.get_close_matches(str(name), known) or known
         yield (
@@ -133,7 +138,7 @@ def _strange(mapping, given, asked):
 
 def _named_twice(head, mapping, own):
   """Problems: layers that head= re-initialises and mapping= copies."""
-  for layer in dict.fromkeys(map(_layer, own)):
+  for layer in dict.fromkeys(map(layer_of, own)):
     if head is not None and layer in mapping:
       yield f"{layer}: both head={head!r} and mapping= name it; leave it out of one"
 
@@ -152,12 +157,12 @@ def _untold(layers, unsure):
 
 def _uncovered(copied, mapping, given):
   """The problem of layers of the model that nothing in the ticket stands for."""
-  layers = set(map(_layer, given))
+  layers = set(map(layer_of, given))
   lacking = {}
   for path, source in copied.items():
-    known = _layer(path) not in mapping or mapping[_layer(path)] in layers
+    known = layer_of(path) not in mapping or mapping[layer_of(path)] in layers
     if source not in given and known:
-      lacking.setdefault(_layer(path), []).append(path.rpartition("/")[2])
+      lacking.setdefault(layer_of(path), []).append(path.rpartition("/")[2])
   if lacking:
     listed = ", ".join(f"{layer} ({', '.join(names)})" for layer, names in lacking.items())
     yield (
@@ -173,9 +178,9 @@ def _misfits(copied, mapping, given, asked, layers):
     if source in given and given[source] != asked[path]:
       differing.setdefault((layer_of(path), layer_of(source)), []).append((path, source))
   for (layer, source_layer), pairs in differing.items():
-    shapes = [(given[source], asked[path]) for path, source in pairs]
-    parts = _scattered(layers.get(layer), shapes)
-    lie = parts is None and all(_lies_in(*both) for both in shapes)
+    shapes = {path.rpartition("/")[2]: (given[s], asked[path]) for path, s in pairs}
+    parts = _placing.scattered(layers.get(layer), shapes)
+    lie = parts is None and all(_placing.lies_in(*both) for both in shapes.values())
     if lie and layer in mapping:
       continue
     listed = ", ".join(f"{path} is {_difference(given[s], asked[path])}" for path, s in pairs)
@@ -184,34 +189,12 @@ def _misfits(copied, mapping, given, asked, layers):
     cures = [f"mapping={{{layer!r}: None}} re-initialises it"]
     if lie:
       cures.insert(0, f"mapping={{{layer!r}: {source_layer!r}}} places it at the leading indices")
-    if all(_only_outputs(*both, layers.get(layer)) for both in shapes):
+    if all(_placing.only_outputs(*both, layers.get(layer)) for both in shapes.values()):
       cures.append(f"head={f'^{layer}/'!r} does so if it is the head")
-    same_outputs = all(small[-1:] == large[-1:] for small, large in shapes)
+    same_outputs = all(small[-1:] == large[-1:] for small, large in shapes.values())
     if same_outputs and pairs[0][0] == next(iter(copied)):
       cures.insert(0, "images in the source's shape may be all it needs (tfl.images.to_shape)")
     yield f"{listed}: {', '.join(cures)}"
-
-
-def _scattered(layer, shapes):
-  """What keeps a smaller weight of such a layer from lying at the leading indices; None: nothing.
-
-  Args:
-    layer: the model's layer.
-    shapes: (shape in the ticket, shape in the model) of each of its weights that differ.
-  """
-  # Each gate is as wide as the units of a LSTM, the filters of a ConvLSTM.
-  units = getattr(layer, "units", None) or getattr(layer, "filters", None)
-  kernel = getattr(layer, "recurrent_kernel", None)
-  gated = [large[-1] for small, large in shapes if small[-1:] != large[-1:]]
-  if kernel is not None and any(width > units for width in gated):
-    return "gates"
-  if any(len(large) > 2 for _, large in shapes):
-    if (getattr(layer, "groups", None) or 1) > 1:
-      return "groups"
-    depths = [(small, large) for small, large in shapes if _is_depthwise(layer, large)]
-    if any(small[-1:] != large[-1:] for small, large in depths):
-      return "channels of one input"
-  return None
 
 
 def _not_prunable(copied, masks, sites):
@@ -223,7 +206,3 @@ def _not_prunable(copied, masks, sites):
 
 def _difference(given, asked):
   return f"{given} in the ticket, {asked} in the model"
-
-
-def _layer(path):
-  return path.rpartition("/")[0]

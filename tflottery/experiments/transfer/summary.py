@@ -112,7 +112,7 @@ def gains(rows):
 
 def _line(rows, found, shapes, cell):
   source, target, level = cell
-  ticket = found[*cell, "ticket"]
+  ticket = found[(*cell, "ticket")]
   over = differences(ticket, found.get((*cell, RANDOM), {}))
   seeds = common_seeds(ticket, found.get((*cell, RANDOM), {})) or sorted(ticket)
   left = [row["remaining_percent"] for row in rows if row["seed"] in seeds and _is(row, cell)]
