@@ -35,6 +35,12 @@ def test_three_channels_become_one_by_their_luminance():
   assert found.dtype == np.float32 and found.item() == pytest.approx(0.587)
 
 
+def test_halves_of_the_luminance_go_up_and_white_stays_white():
+  colours = np.uint8([[0, 0, 250], [0, 8, 86], [0, 14, 213]]).reshape(1, 1, 3, 3)
+  assert images.to_shape(colours, (1, 3, 1)).ravel().tolist() == [29, 15, 33]  # 28.5, 14.5, 32.5
+  assert images.to_shape(np.ones((1, 1, 1, 3)), (1, 1, 1)).item() == 1
+
+
 def test_resizing_to_half_takes_the_mean_that_antialiasing_weights():
   # Each new pixel spans two old ones, so its triangle reaches two to each side of its middle:
   # weights 0.75, 0.75, 0.25 over the first three of them, those beyond the edge left out.
@@ -78,6 +84,7 @@ def test_many_images_are_brought_chunk_by_chunk_in_their_order():
     ((2, 4, 4, 2), (4, 4, 3), "resize", ["2 channels can't be brought to 3"]),
     ((2, 4, 4, 2), (4, 4, 1), "resize", ["2 channels can't be brought to 1"]),
     ((2, 4, 4, 1), (4, 4), "pad", ["shape=(4, 4)", "three whole numbers"]),
+    ((2, 4, 4, 1), 28, "pad", ["shape=28", "three whole numbers"]),
     ((2, 4, 4, 1), (0, 4, 1), "pad", ["shape=(0, 4, 1)", "at least 1"]),
     ((2, 4, 4, 1), (8.0, 4, 1), "pad", ["shape=(8.0, 4, 1)"]),
     ((2, 4, 4, 1), (8, 8, 1), "crop", ["how='crop' is unknown", "resize"]),

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from builders import KERASES, arrays, assert_held, batches, compiled, mlp, random_masks
 
 import tflottery as tfl
@@ -142,6 +143,139 @@ def test_layers_without_names_match_by_their_order(k):
   ).all()
 
 
+def test_numbers_of_keras_tell_nothing_in_a_model_of_another_depth(k):
+  def build(units):
+    layers = [k.layers.Dense(n, name=name) for n, name in units]
+    return k.Sequential([k.layers.Input((4,)), *layers])
+
+  first = build([(4, "dense"), (4, "dense_1"), (4, "dense_2"), (4, "out")])
+  shallower = build([(4, "dense_1"), (4, "dense_2"), (4, "out")])
+  ticket = tfl.capture(first, random_masks(first))
+  with pytest.raises(ValueError) as error:
+    ticket.transfer(shallower)
+  for part in (
+    "names of dense_1, dense_2 hold",
+    "ticket's dense, dense_1, dense_2",
+    "'dense_1': ...",
+  ):
+    assert part in str(error.value)
+  named = {"dense_1": "dense", "dense_2": None}
+  moved = ticket.transfer(shallower, mapping=named, verbose=False)
+  assert moved.copied["dense_1/kernel"] == "dense/kernel" and moved.copied["out/bias"] == "out/bias"
+  assert list(moved.reinitialised) == ["dense_2/kernel", "dense_2/bias"]
+
+
+@pytest.mark.parametrize("name", ["fc_{}", "dense{}", "stage1_block1_conv{}"])
+def test_names_with_numbers_of_their_own_match_in_a_model_of_another_depth(name):
+  names = [name.format(n) for n in (1, 2, 3)]
+  first, second = (_dense(keras, (2,) * n, names=names[:n]) for n in (3, 2))
+  moved = tfl.capture(first, random_masks(first)).transfer(second, verbose=False)
+  assert all(path == source for path, source in moved.copied.items()) and len(moved.copied) == 4
+
+
+def test_numbers_of_nested_models_tell_nothing_either(k):
+  def build(numbers):
+    blocks = [_dense(k, (2,), name=f"sequential_{n}") for n in numbers]
+    return k.Sequential([k.layers.Input((2,)), *blocks, k.layers.Dense(2, name="out")])
+
+  first, deeper = build((1, 2)), build((2, 3, 4))
+  with pytest.raises(ValueError, match="names of sequential_2/a, sequential_3/a, sequential_4/a"):
+    tfl.capture(first, random_masks(first)).transfer(deeper)
+
+
+def test_unnamed_layers_match_by_their_order_where_one_lacks_a_bias():
+  layers = keras.layers
+  first = keras.Sequential([keras.Input((2,)), layers.Dense(2, use_bias=False), layers.Dense(2)])
+  second = keras.Sequential([keras.Input((2,)), layers.Dense(2), layers.Dense(2)])
+  moved = tfl.capture(first, random_masks(first)).transfer(second, verbose=False)
+  assert list(moved.copied.values()) == list(tfl.site.weights(first))
+  assert len(moved.reinitialised) == 1
+
+
+def test_a_depthwise_kernel_is_known_by_the_name_of_the_other_keras():
+  def build(k):
+    layers = [k.layers.DepthwiseConv2D(3, name="a"), k.layers.Flatten()]
+    return k.Sequential([k.layers.Input((3, 3, 2)), *layers, k.layers.Dense(1, name="b")])
+
+  models = [build(keras), build(tf_keras)]
+  names = ["a/kernel", "a/depthwise_kernel"]
+  for source, model, name, other in zip(models, models[::-1], names, names[::-1], strict=True):
+    ticket = tfl.capture(source, random_masks(source))
+    moved = ticket.transfer(model, verbose=False)
+    assert moved.copied[other] == name and not moved.reinitialised
+    np.testing.assert_array_equal(moved.ticket.masks[other], ticket.masks[name])
+
+
+def _recurrent(layer):
+  return lambda k, units, inputs: [
+    k.layers.Input((2, inputs)),
+    k.layers.Bidirectional(getattr(k.layers, layer)(units, name="l")),
+  ]
+
+
+def _convolution(layer, **more):
+  return lambda k, filters, inputs: [
+    k.layers.Input((2, 2, inputs)),
+    getattr(k.layers, layer)(**{n: filters if v is None else v for n, v in more.items()}),
+    k.layers.Flatten(),
+  ]
+
+
+SCATTERED = {
+  "LSTM": (_recurrent("LSTM"), "gates"),
+  "GRU": (_recurrent("GRU"), "gates"),
+  "ConvLSTM": (
+    lambda k, n, inputs: [
+      k.layers.Input((2, 2, 2, inputs)), k.layers.ConvLSTM2D(n, 1), k.layers.Flatten()
+    ],
+    "gates",
+  ),
+  "groups": (_convolution("Conv2D", filters=None, kernel_size=1, groups=2), "groups"),
+  "depth": (_convolution("DepthwiseConv2D", depth_multiplier=None, kernel_size=1), "channels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCATTERED)
+def test_layers_whose_leading_indices_are_others_are_not_placed(k, name):
+  layers, parts = SCATTERED[name]
+  small, large = (k.Sequential([*layers(k, n, 2), k.layers.Dense(1, name="out")]) for n in (2, 4))
+  own = [layer for layer in dict.fromkeys(p.rpartition("/")[0] for p in tfl.site.weights(large))]
+  known = dict.fromkeys(p.rpartition("/")[0] for p in tfl.site.weights(small))
+  with pytest.raises(ValueError) as error:
+    tfl.capture(small, random_masks(small)).transfer(
+      large, mapping=dict(zip(own, known, strict=True))
+    )
+  text = str(error.value)
+  assert f"its {parts} don't lie at the leading indices: mapping={{{own[0]!r}: None}}" in text
+  assert "places it" not in text and "out/kernel" not in text
+
+
+@pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM"])
+def test_recurrent_layers_without_gates_or_of_more_inputs_are_placed(layer):
+  def build(units, inputs):
+    own = getattr(keras.layers, layer)(units, name="l")
+    return keras.Sequential([keras.Input((2, inputs)), own, keras.layers.Dense(1, name="out")])
+
+  small, large = build(2, 2), build(4 if layer == "SimpleRNN" else 2, 3)
+  ticket = tfl.capture(small, random_masks(small))
+  layers = {p.rpartition("/")[0] for p in tfl.site.weights(large)}
+  moved = ticket.transfer(large, mapping={n: n for n in layers}, verbose=False)
+  assert not moved.reinitialised and moved.placed
+
+
+def test_a_transposed_convolution_is_a_head_by_its_outputs(k):
+  def build(classes):
+    first = k.layers.Conv2D(2, 1, name="a")
+    head = k.layers.Conv2DTranspose(classes, 1, use_bias=False, name="b")
+    return k.Sequential([k.layers.Input((2, 2, 1)), first, head])
+
+  first = build(2)
+  moved = tfl.capture(first, random_masks(first)).transfer(build(3), verbose=False)
+  assert moved.reinitialised == {
+    "b/kernel": "(1, 1, 2, 2) in the ticket, (1, 1, 3, 2) in the model"
+  }
+
+
 def test_layers_inside_a_nested_model_are_mapped_by_their_path(k):
   def build(names):
     block = _dense(k, (2,) * len(names), names=names, name="block")
@@ -229,6 +363,13 @@ def test_what_became_of_every_weight_is_printed_and_kept_in_the_file(capsys, tmp
   assert capsys.readouterr().out == ""
 
 
+def test_an_earlier_transfer_stays_in_the_metadata():
+  first = _ticket().transfer(_dense(keras, (2, 3), name="first"), verbose=False).ticket
+  told = first.transfer(_dense(keras, (2, 4)), verbose=False).ticket.metadata["transfer"]
+  assert told["before"] == first.metadata["transfer"] and told["before"]["model"] == "first"
+  assert "before" not in told["before"]
+
+
 @pytest.mark.parametrize("k", KERASES)
 def test_a_ticket_found_with_one_optimizer_trains_with_another(k):
   source = mlp(keras, "adam")
@@ -304,6 +445,16 @@ BAD = {
     lambda k: _dense(k, (2, 1)),
     {"head": "dense"},
     ["head='dense' matches no", "b/kernel"],
+  ),
+  "a head that is not the last layer": (
+    lambda k: _dense(k, (3, 1)),
+    {},
+    ["a/kernel is", "head='^a/' does so if it is the head", "b/kernel is"],
+  ),
+  "a mapping to several layers": (
+    lambda k: _dense(k, (2, 1)),
+    {"mapping": {"a": ["a"]}},
+    ["mapping={'a': ['a']}", "one layer of the ticket or None"],
   ),
   "a mapping that is no dict": (
     lambda k: _dense(k, (2, 1)),

@@ -101,7 +101,8 @@ def _head(head, model, mapping, sources, given, asked):
   last = layer_of(site.path)
   shapes = {p: given.get(source) for p, source in sources.items() if layer_of(p) == last}
   if last in mapping or all(
-    shape is not None and _placing.outputs(shape, site.layer) == _placing.outputs(asked[path], site.layer)
+    shape is not None
+    and _placing.outputs(shape, site.layer) == _placing.outputs(asked[path], site.layer)
     for path, shape in shapes.items()
   ):
     return {}

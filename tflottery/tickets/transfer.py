@@ -49,10 +49,10 @@ def transfer(ticket, model, *, mapping=None, head=None, fresh="dense", seed=0, v
   Weights match by path; where two builds of one model differ only in the numbers that Keras gives
   its layers (`dense_7`), by their order. In a model of other layers these numbers tell nothing, so
   layers without a name of their own are for `mapping` to name, unless each model has one of the
-  kind. A DepthwiseConv is copied from either Keras. What is not copied keeps the values that `model` has now,
-  and `model` is not changed: train the moved ticket with its `callback`, or `apply` it. A ticket
-  holds no state of an optimizer, so any optimizer can train it. Another data set needs nothing here
-  but its images in the source's shape, see `tflottery.images.to_shape`.
+  kind. What is not copied keeps the values that `model` has now, and `model` is not changed: train
+  the moved ticket with its `callback`, or `apply` it. A ticket holds no state of an optimizer, so
+  any optimizer can train it. Another data set needs nothing here but its images in the source's
+  shape, see `tflottery.images.to_shape`.
 
   A layer of `mapping` may be larger than its source. The source then lies at the leading indices of
   every axis, under its mask; the rest of a masked weight is masked, the rest of the others (bias,
