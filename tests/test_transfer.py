@@ -206,13 +206,6 @@ def test_a_depthwise_kernel_is_known_by_the_name_of_the_other_keras():
     np.testing.assert_array_equal(moved.ticket.masks[other], ticket.masks[name])
 
 
-def _recurrent(layer):
-  return lambda k, units, inputs: [
-    k.layers.Input((2, inputs)),
-    k.layers.Bidirectional(getattr(k.layers, layer)(units, name="l")),
-  ]
-
-
 def _convolution(layer, **more):
   return lambda k, filters, inputs: [
     k.layers.Input((2, 2, inputs)),
@@ -222,8 +215,11 @@ def _convolution(layer, **more):
 
 
 SCATTERED = {
-  "LSTM": (_recurrent("LSTM"), "gates"),
-  "GRU": (_recurrent("GRU"), "gates"),
+  "GRU": (lambda k, n, inputs: [k.layers.Input((2, inputs)), k.layers.GRU(n)], "gates"),
+  "LSTM in both directions": (
+    lambda k, n, inputs: [k.layers.Input((2, inputs)), k.layers.Bidirectional(k.layers.LSTM(n))],
+    "gates",
+  ),
   "ConvLSTM": (
     lambda k, n, inputs: [
       k.layers.Input((2, 2, 2, inputs)), k.layers.ConvLSTM2D(n, 1), k.layers.Flatten()
@@ -235,6 +231,7 @@ SCATTERED = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("k", KERASES)
 @pytest.mark.parametrize("name", SCATTERED)
 def test_layers_whose_leading_indices_are_others_are_not_placed(k, name):
   layers, parts = SCATTERED[name]
