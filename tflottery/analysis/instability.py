@@ -84,10 +84,11 @@ def instability(
 
   >>> import keras
   >>> def build_model():
-  ...   model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="fc")])
+  ...   model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax", name="fc")])
   ...   model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
   ...   return model
-  >>> x, y = np.eye(64, 2, dtype="float32"), np.arange(64) % 2
+  >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+  >>> y = (x[:, 0] > 0).astype(int)
   >>> found = instability(build_model, (x, y), (x, y), steps=2, points=2, verbose=0)
   >>> [(each.step, [pair.copies for pair in each.pairs]) for each in found]
   [(0, [(0, 1)])]

@@ -8,6 +8,7 @@ criteria, resets and what becomes of the pruned from Zhou et al., NeurIPS 2019, 
 
 import numpy as np
 
+from tflottery import arguments
 from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery.seeds import seeds_of, set_seed
@@ -122,7 +123,7 @@ def find_ticket(
     )
   if batch_size < 1:
     raise ValueError(f"batch_size={batch_size!r} is out of range: at least 1.")
-  seeds = seeds_of(seed)
+  seeds = seeds_of(arguments.whole("seed", seed, least=0))
   set_seed(seeds["initialisation"])
   model = build_model()
   _sites.keras_of(model)
