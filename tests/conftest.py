@@ -18,6 +18,26 @@ import pytest
 import tf_keras
 
 
+# What goes the same way through our code on both Kerases runs on tf_keras only with `pytest -m ''`: the
+# contract, the engine, the search and tickets always run on both.
+_MOSTLY_KERAS = {
+  f"test_{name}"
+  for name in (
+    "bezier", "channels", "csr", "dense_weights", "early_bird", "export_loaders", "export_models", "groups",
+    "initial_weights", "layers", "learn", "magnitude", "rigl", "saved_model", "set", "slim", "slimming",
+    "snip", "sparse_normal", "static", "statistics", "supermask", "tflite",
+  )
+}  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks select what runs
+def pytest_collection_modifyitems(items):
+  for item in items:
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if item.path.stem in _MOSTLY_KERAS and params.get("k") is tf_keras:
+      item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=[keras, tf_keras], ids=["keras", "tf_keras"])
 def k(request):
   """Each of the two Kerases."""

@@ -20,6 +20,7 @@ from tflottery.experiments import bird_snapshot, early_bird
 from tflottery.experiments.bird_pieces import Piece, Workdir, planned
 from tflottery.structured.channels import draw
 
+pytestmark = pytest.mark.slow
 EVERY = {"draw_at": (24,), "controls": ("dense", "reinit")}
 PIECES = ["drawn_at_24-0.5", "early_bird-0.5", "reinit-0.5", "search"]
 TIMES = ("train_seconds", "search_seconds", "seconds_share", "steps_per_second", "seconds_at")

@@ -54,6 +54,7 @@ def test_the_example_of_deconstructing_runs_after_the_first(tmp_path):
   assert done.stdout.count("level 5: ") == 2
 
 
+@pytest.mark.slow
 def test_the_example_of_supermasks_runs(tmp_path):
   done = _pasted(tmp_path, "supermask example")
   drawn, rounded = re.search(r"([01]\.\d+) drawn, ([01]\.\d+) rounded", done.stdout).groups()

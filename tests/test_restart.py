@@ -31,7 +31,9 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param("adam", marks=pytest.mark.slow), "momentum", "ema"])
+@pytest.mark.parametrize(
+  "name", ["momentum", *(pytest.param(n, marks=pytest.mark.slow) for n in ("adam", "ema"))]
+)
 def test_the_second_ticket_trains_as_in_a_model_of_its_own(k, name):
   first, second = (
     _weights(mlp(k, seed=1, batch_norm=True)),

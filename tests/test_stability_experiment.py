@@ -198,6 +198,7 @@ def test_only_the_noise_that_is_named_differs(k, tmp_path):
   assert all(row["l2_distance"] > 0.01 for row in order)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", KERASES)
 def test_statistics_are_estimated_anew_and_paths_are_bent(k, tmp_path):
   # `noisy` has batch normalisation.

@@ -109,6 +109,7 @@ def test_the_figures_the_table_and_the_page_are_there(done):
   assert "Without any training of its weights" in text
 
 
+@pytest.mark.slow
 def test_what_is_missing_after_a_kill_is_done_again_with_the_same_rows(done, tmp_path):
   expected = _rows(done)
   part = shutil.copytree(done.path, tmp_path / "part")
