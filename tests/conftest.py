@@ -17,7 +17,6 @@ import keras
 import pytest
 import tf_keras
 
-
 # What goes the same way through our code on both Kerases runs on tf_keras only with `pytest -m ''`: the
 # contract, the engine, the search and tickets always run on both.
 _MOSTLY_KERAS = {
