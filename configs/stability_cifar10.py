@@ -15,7 +15,7 @@ from configs import stability
 
 
 def get_config():
-  """SGD 0.1 with momentum, drops after 1,400 and 1,800 steps, augmented; tickets of 6.4 and 1.0 %. An hour."""
+  """SGD 0.1 with momentum, drops after 1,400 and 1,800 steps, augmented; tickets of 6.4 and 1.0 %."""
   config = stability.get_config()
   config.dataset = "cifar10"
   config.standardize = True

@@ -13,7 +13,7 @@ from configs import default
 
 
 def get_config():
-  """LeNet-300-100 on digits, its halves and half of its classes: two minutes on two cores."""
+  """LeNet-300-100 on digits, its halves and half of its classes."""
   config = default.get_config()
   config.sgd = ml_collections.ConfigDict({"learning_rate": 0.05, "momentum": 0.9})
   config.steps = 600

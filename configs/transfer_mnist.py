@@ -12,7 +12,7 @@ from configs import transfer
 
 
 def get_config():
-  """Three seeds; 3,000 steps of 60; tickets of 10.7, 5.5 and 2.8 % of the weights. 40 minutes."""
+  """Three seeds; 3,000 steps of 60; tickets of 10.7, 5.5 and 2.8 % of the weights."""
   config = transfer.get_config()
   config.dataset = "mnist"
   # So that an epoch of a half is 450 steps, which run in traces of 50.

@@ -36,11 +36,12 @@ def new_axes(*, legend_lines, panels=1):
   figure = Figure(figsize=(6.2, height), dpi=160, layout="constrained")
   every = list(figure.subplots(panels, sharex=True, squeeze=False)[:, 0])
   for axes in every:
-    _set(axes)
+    set_style(axes)
   return every[0] if panels == 1 else every
 
 
-def _set(axes):
+def set_style(axes):
+  """Grid and frame, as all figures have them."""
   axes.grid(True, color="#e4e4e4", linewidth=0.8)
   axes.set_axisbelow(True)
   axes.spines[["top", "right"]].set_visible(False)

@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from tflottery.analysis import results
-from tflottery.analysis.axes import DENSE_COLOUR, OTHER_STYLES, add_legend, line_styles, new_axes
+from tflottery.analysis.axes import (
+  DENSE_COLOUR,
+  OTHER_STYLES,
+  add_legend,
+  line_styles,
+  new_axes,
+  set_style,
+)
 from tflottery.analysis.connectivity import STABLE
 
 # The usual arms own their colours and markers; the levels of an arm, sparsest first, differ in their line.
@@ -94,11 +101,10 @@ def _panels(count, legend_lines):
   figure.get_layout_engine().set(wspace=0.06)
   panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
   for axes in panels[:count]:
-    axes.grid(True, color="#e4e4e4", linewidth=0.8)
+    set_style(axes)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
   for axes in panels[max(0, count - columns) : count]:
     axes.tick_params(labelbottom=True)
   for axes in panels[count:]:

@@ -89,6 +89,12 @@ def verdict_card(sentences):
   return f'<section class="card verdict" aria-label="Verdict">{paragraphs}</section>'
 
 
+def section(title, header, lines):
+  """A heading and its table of numbers, where there is anything in it."""
+  body = table(lines, header=header, kind="numbers")
+  return [element("h2", title), body] if lines else []
+
+
 def picture(png, *, alt, caption):
   """HTML figure that carries the bytes of a PNG file within itself."""
   data = base64.b64encode(png).decode("ascii")

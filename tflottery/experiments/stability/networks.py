@@ -33,9 +33,8 @@ class Network:
     return dataclasses.asdict(self)
 
 
-WHOLE = Network(
-  0, 0, DENSE
-)  # trained from the start; the first copy of the dense network at every k
+# Trained from the start: the first copy of the dense network at every k.
+WHOLE = Network(0, 0, DENSE)
 
 
 def first_of(network):

@@ -95,10 +95,10 @@ def _html(config, rows, images, sentences):
     *(
       part
       for path, heading in _PATHS.items()
-      for part in _section(heading, _INSTABILITY, _instability(rows["pairs"], path))
+      for part in page.section(heading, _INSTABILITY, _instability(rows["pairs"], path))
     ),
-    *_section("Distances", _DISTANCES, _distances(rows["distances"])),
-    *_section("Trainings", _TRAININGS, _trainings(rows["trainings"])),
+    *page.section("Distances", _DISTANCES, _distances(rows["distances"])),
+    *page.section("Trainings", _TRAININGS, _trainings(rows["trainings"])),
     *(page.element("p", note, kind="note") for note in _NOTES),
     page.element("h2", "Configuration"),
     page.table(flat({name: value for name, value in config.items() if name != "versions"})),
@@ -106,12 +106,6 @@ def _html(config, rows, images, sentences):
     page.table(flat(config["versions"])),
   ]
   return page.document(f"Stability: {title}", body)
-
-
-def _section(title, header, lines):
-  """A heading and its table, where there is anything in it."""
-  table = page.table(lines, header=header, kind="numbers")
-  return [page.element("h2", title), table] if lines else []
 
 
 def _instability(pairs, path):

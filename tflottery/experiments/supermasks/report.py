@@ -73,8 +73,8 @@ def _html(config, rows, images, sentences):
       for name, (alt, caption) in _FIGURES.items()
       if name in images
     ),
-    *_section("Masks that were trained", _TRAINED, _trained(rows)),
-    *_section("Masks without training", _UNTRAINED, _untrained(rows)),
+    *page.section("Masks that were trained", _TRAINED, _trained(rows)),
+    *page.section("Masks without training", _UNTRAINED, _untrained(rows)),
     *(page.element("p", note, kind="note") for note in _NOTES),
     page.element("h2", "Configuration"),
     page.table(flat({name: value for name, value in config.items() if name != "versions"})),
@@ -82,12 +82,6 @@ def _html(config, rows, images, sentences):
     page.table(flat(config["versions"])),
   ]
   return page.document(f"Supermasks: {title}", body)
-
-
-def _section(title, header, lines):
-  """A heading and its table, where there is anything in it."""
-  table = page.table(lines, header=header, kind="numbers")
-  return [page.element("h2", title), table] if lines else []
 
 
 def _untrained(rows):
