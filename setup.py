@@ -23,6 +23,7 @@ setup(
     "requests>=2.28",
     "safetensors>=0.4.3",
     "scikit-learn>=1.4",
+    "scipy>=1.11",
     "tensorboard>=2.19",
     "tensorflow>=2.20,<2.22",
     "tensorflow-datasets>=4.9.9",

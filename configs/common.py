@@ -8,7 +8,8 @@ def get_config():
   """LeNet-300-100 on digits."""
   config = ml_collections.ConfigDict(convert_dict=False)
 
-  # Data: a TensorFlow Datasets name with images and labels, or scikit-learn's digits (offline).
+  # Data: a TensorFlow Datasets name with images and labels, or scikit-learn's digits (offline), or points
+  # of the plane: moons, circles, blobs.
   config.dataset = "digits"
   # Where it is prepared; "" is the environment variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
   config.data_dir = ""
@@ -29,7 +30,8 @@ def get_config():
 
   # The Keras that trains: "keras" (Keras 3) or "tf_keras".
   config.keras = "keras"
-  # lenet_300_100, conv_2, conv_4, conv_6, resnet_8, resnet_20, vgg_16, vgg_19, or "module:function".
+  # lenet_300_100, affine_relu_affine, conv_2, conv_4, conv_6, resnet_8, resnet_20, vgg_16, vgg_19, or
+  # "module:function".
   config.model = "lenet_300_100"
   # Patterns (regular expressions on paths) that choose the weights to prune; "" is the default.
   config.only = ""

@@ -29,6 +29,9 @@ from tflottery.experiments.supermasks import task as supermask_task
 from tflottery.experiments.transfer import pieces as transfer_pieces
 from tflottery.experiments.transfer import settings as transfer_settings
 from tflottery.experiments.transfer.task import Tasks
+from tflottery.experiments.tropical import pieces as tropical_pieces
+from tflottery.experiments.tropical import settings as tropical_settings
+from tflottery.experiments.tropical import task as tropical_task
 from tflottery.tickets import prune
 from tflottery.tickets.restart import Restart
 from tflottery.tickets.ticket import Ticket
@@ -49,7 +52,7 @@ def _of(name):
 
 RUNS, COMPARISONS = _of("algorithm"), _of("algorithms")
 BIRDS, SUPERMASKS, TRANSFERS = _of("draw_at"), _of("trained"), _of("targets")
-STABILITIES = _of("rewind_steps")
+STABILITIES, TROPICALS = _of("rewind_steps"), _of("plane")
 SEARCHES = [file for file in _of("rewind_to") if file not in TRANSFERS]
 
 
@@ -64,7 +67,7 @@ def test_the_configs_that_the_readme_needs_are_there():
 
 def test_every_file_is_of_one_experiment_but_what_all_of_them_share():
   kinds = [*SEARCHES, *RUNS, *COMPARISONS, *BIRDS, *SUPERMASKS, *TRANSFERS, *STABILITIES]
-  assert sorted([*kinds, "configs/common.py"]) == FILES
+  assert sorted([*kinds, *TROPICALS, "configs/common.py"]) == FILES
 
 
 @pytest.mark.parametrize("file", SEARCHES)
@@ -192,4 +195,17 @@ def test_a_stability_experiment_plans_its_pieces_and_trains_one_step(file):
   model = work.model(seed=0)
   before = model.get_weights()
   model.fit(work.batches(0, 1)(start=0, stop=1), steps_per_epoch=1, verbose=0)
+  assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("file", TROPICALS)
+def test_a_tropical_experiment_plans_its_pieces_and_trains_one_step(file):
+  chosen = tropical_settings.read(config(file))
+  work = dataclasses.replace(task.load(chosen, tropical_task.Task), steps_per_execution=1)
+  planned = tropical_pieces.planned(chosen, chosen.seeds)
+  of_a_seed = 1 + chosen.levels * (1 + len(chosen.controls))
+  assert len(set(planned)) == len(planned) == len(chosen.seeds) * of_a_seed
+  model = work.model(seed=0)
+  before = model.get_weights()
+  model.fit(work.batches(0)(start=0, stop=1), steps_per_epoch=1, verbose=0)
   assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))

@@ -1,5 +1,6 @@
-"""Analysis: what a network costs, whether its training is stable, and figures and tables."""
+"""Analysis: what a network costs, whether its training is stable, where it decides; figures and tables."""
 
+from tflottery.analysis import tropical
 from tflottery.analysis.bezier import train_bezier
 from tflottery.analysis.connectivity import STABLE, barrier, bezier, evaluate_path, line
 from tflottery.analysis.copies import Instability, Pair
@@ -7,6 +8,7 @@ from tflottery.analysis.counting import flops, sparsity_for_flops, training_flop
 from tflottery.analysis.instability import instability
 from tflottery.analysis.stability import angle, l2_distance
 from tflottery.analysis.statistics import STATISTICS, Reestimator, reestimate
+from tflottery.analysis.tropical.blocks import decision_polytopes
 
 __all__ = [
   "STABLE",
@@ -17,6 +19,7 @@ __all__ = [
   "angle",
   "barrier",
   "bezier",
+  "decision_polytopes",
   "evaluate_path",
   "flops",
   "instability",
@@ -26,4 +29,5 @@ __all__ = [
   "sparsity_for_flops",
   "train_bezier",
   "training_flops",
+  "tropical",
 ]

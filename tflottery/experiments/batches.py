@@ -3,14 +3,19 @@
 import numpy as np
 import tensorflow as tf
 
+from tflottery.experiments import planar
+
 _CROP_PADDING = 4  # pixels on each side, as in He et al., arXiv:1512.03385, section 4.2
 
 
 def moments(split):
   """Mean and standard deviation of each channel of the images in [0, 1], float32 [channels].
 
-  A channel that never changes gets a standard deviation of 1, so that it can be divided by.
+  Those of points are of their coordinates as they are. A channel or a coordinate that never changes
+  gets a standard deviation of 1, so that it can be divided by.
   """
+  if split.images.dtype != np.uint8:
+    return _moments_of_points(split.images.astype(float))
   levels = np.arange(256) / 255
   means, stds = [], []
   for channel in range(split.images.shape[-1]):
@@ -19,6 +24,12 @@ def moments(split):
     means.append(share @ levels)
     stds.append(np.sqrt(share @ (levels - means[-1]) ** 2) or 1.0)
   return np.float32(means), np.float32(stds)
+
+
+def _moments_of_points(points):
+  # A mean is rounded, so that the deviation of equal numbers need not come out as exactly 0.
+  stds = np.where(np.ptp(points, axis=0), points.std(0), 1)
+  return np.float32(points.mean(0)), np.float32(stds)
 
 
 def training(
@@ -37,10 +48,15 @@ def training(
     stop: the step after the last.
     augment: flip half of the images, and crop each from an image padded by 4 black pixels.
     augment_seed: int, the seed of the augmentation; None takes `seed`.
-    moments: (mean, std) as from the function `moments`, to standardise by; None: images in [0, 1].
+    moments: (mean, std) as from the function `moments`, to standardise by; None: images in [0, 1],
+      points as they are.
 
   Returns:
-    A `tf.data.Dataset` of (images float32 [batch_size, h, w, c], labels int32 [batch_size]).
+    A `tf.data.Dataset` of (images float32 [batch_size, h, w, c], labels int32 [batch_size]); of
+    points, float32 [batch_size, 2].
+
+  Raises:
+    ValueError: `batch_size` or the steps out of range, or points that are to be augmented.
 
   >>> from tflottery.experiments import data
   >>> train = data.load("digits").train
@@ -52,6 +68,8 @@ def training(
     raise ValueError(f"batch_size={batch_size}: must lie in 1..{len(split)}, the split's size")
   if not 0 <= start <= stop:
     raise ValueError(f"start={start}, stop={stop}: must be 0 <= start <= stop")
+  if augment:
+    planar.require_images(split.images, ("augment=True", "Set it to False."))
   drawn = tf.constant(seed if augment_seed is None else augment_seed, tf.int64)
   seed = tf.constant(seed, tf.int64)
   epoch_steps = len(split) // batch_size
@@ -85,16 +103,17 @@ def _examples(split, moments):
   """The function (indices, key) -> (images, labels); a key augments."""
   with tf.device("CPU"):
     images, labels = tf.constant(split.images), tf.constant(split.labels)
+  white = 255.0 if split.images.dtype == np.uint8 else 1.0
   if moments is not None:
     # A plain row of channels broadcasts ten times slower than an image of them.
-    shift, scale = (np.broadcast_to(255 * m, split.images.shape[1:]) for m in moments)
+    shift, scale = (np.broadcast_to(white * m, split.images.shape[1:]) for m in moments)
 
   def examples(indices, key=None):
     image = tf.gather(images, indices)
     if key is not None:
       image = _flip_and_crop(image, key)
     image = tf.cast(image, tf.float32)
-    image = image / 255.0 if moments is None else (image - shift) / scale
+    image = image / white if moments is None else (image - shift) / scale
     return image, tf.gather(labels, indices)
 
   return examples

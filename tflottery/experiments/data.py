@@ -1,4 +1,4 @@
-"""Image classification data sets, in memory."""
+"""Classification data sets of images or of points in the plane, in memory."""
 
 import contextlib
 import dataclasses
@@ -14,14 +14,17 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tflottery.experiments import digits as _digits
-from tflottery.experiments import subsets
+from tflottery.experiments import planar, subsets
 
 _LIMIT_BYTES = 4 * 10**9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-  """Examples in memory: images uint8 [n, height, width, channels] and labels int32 [n]."""
+  """Examples in memory: images uint8 [n, height, width, channels] and labels int32 [n].
+
+  Planar data has points float32 [n, 2] in the place of images.
+  """
 
   images: np.ndarray
   labels: np.ndarray
@@ -36,7 +39,7 @@ class Dataset:
 
   Attributes:
     classes: number of labels.
-    image_shape: (height, width, channels).
+    image_shape: (height, width, channels), or (2,) of points in the plane.
   """
 
   name: str
@@ -44,19 +47,19 @@ class Dataset:
   validation: Split
   test: Split
   classes: int
-  image_shape: tuple[int, int, int]
+  image_shape: tuple[int, ...]
 
 
 def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), fit="pad"):
-  """Load an image classification data set through TensorFlow Datasets.
+  """Load a data set: of images through TensorFlow Datasets, or of points in the plane.
 
   Args:
     name: a TensorFlow Datasets name with "image" and "label" features, or "digits", which needs no
-      network and writes nothing.
+      network and writes nothing; or "moons", "circles" or "blobs", see `planar.points`.
     data_dir: where data sets are prepared; None: the environment variable TFDS_DATA_DIR, else
       TensorFlow Datasets' own default.
     validation: number of examples held out from the end of the training split, 0 for none; None:
-      5,000, or a tenth of a training split of fewer than 50,000.
+      5,000, or a tenth of a training split of fewer than 50,000; 500 of planar data.
     half, labels, shape, fit: the part that is kept and the shape of its images, see
       `subsets.part`; the validation is held out first.
 
@@ -72,13 +75,26 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
   >>> len(dataset.train), len(dataset.validation), len(dataset.test), dataset.image_shape
   (1337, 100, 360, (8, 8, 1))
   """
+  whole = (
+    _planar(name, validation) if name in planar.CLASSES else _images(name, data_dir, validation)
+  )
+  return subsets.part(whole, half=half, labels=labels, shape=shape, fit=fit)
+
+
+def _planar(name, validation):
+  (where, labels), test = planar.points(name)
+  validation = _held_out(name, len(labels), planar.VALIDATION if validation is None else validation)
+  return _cut(name, Split(where, labels), validation, Split(*test), planar.CLASSES[name])
+
+
+def _images(name, data_dir, validation):
   tfds.disable_progress_bar()
   # TensorFlow Datasets itself reads the variable only once, when it is imported.
   data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:
-    known = tfds.list_builders(with_community_datasets=False)
+    known = [*planar.CLASSES, *tfds.list_builders(with_community_datasets=False)]
     close = difflib.get_close_matches(name, known) or ["digits", "mnist", "cifar10"]
     raise ValueError(f"unknown data set {name!r}; did you mean {' or '.join(close)}?") from None
   _require_labelled_images(name, builder.info.features)
@@ -89,8 +105,7 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
         builder = _prepared_digits(directory)
       else:
         _download(name, builder)
-    whole = _read(name, builder, validation)
-  return subsets.part(whole, half=half, labels=labels, shape=shape, fit=fit)
+    return _read(name, builder, validation)
 
 
 def _require_labelled_images(name, features):
@@ -147,17 +162,28 @@ def _read(name, builder, validation):
   count = splits["train"].num_examples
   if validation is None:
     validation = 5000 if count >= 50_000 else count // 10
+  validation = _held_out(name, count, validation)
+  classes = builder.info.features["label"].num_classes
+  return _cut(name, _arrays(builder, "train"), validation, _arrays(builder, test), classes)
+
+
+def _held_out(name, count, validation):
+  """`validation`; refuses a number that `count` training examples don't have to spare."""
   if not 0 <= validation < count:
     raise ValueError(f"validation={validation}: must lie in 0..{count - 1} for {name!r}")
-  train = _arrays(builder, "train")
-  cut = count - validation
+  return validation
+
+
+def _cut(name, train, validation, test, classes):
+  """The `Dataset` whose validation is so many examples at the end of `train`."""
+  cut = len(train) - validation
   return Dataset(
     name=name,
     train=Split(train.images[:cut], train.labels[:cut]),
     validation=Split(train.images[cut:], train.labels[cut:]),
-    test=_arrays(builder, test),
-    classes=builder.info.features["label"].num_classes,
-    image_shape=tuple(shape),
+    test=test,
+    classes=classes,
+    image_shape=train.images.shape[1:],
   )
 
 

@@ -12,6 +12,8 @@ deviations and widened to the variance asked for; the papers' normals are not cu
 import importlib
 import inspect
 
+HIDDEN = 100  # units of affine_relu_affine at width 1
+
 
 def lenet_300_100(k, input_shape, classes, width=1.0):
   """LeNet-300-100: 266,200 weights in its kernels on 28x28x1 images."""
@@ -20,6 +22,14 @@ def lenet_300_100(k, input_shape, classes, width=1.0):
   for i, units in enumerate([300, 100], start=1):
     x = _dense(k, _wide(units, width), f"fc{i}", "glorot_normal", activation="relu")(x)
   return k.Model(image, _output(k, classes, "glorot_normal")(x), name="lenet_300_100")
+
+
+def affine_relu_affine(k, input_shape, classes, width=1.0):
+  """One hidden layer of 100 ReLUs between two dense layers, whose decision boundary can be drawn."""
+  image = k.Input(input_shape, name="image")
+  x = k.layers.Flatten(name="flatten")(image)
+  x = _dense(k, _wide(HIDDEN, width), "hidden", "glorot_normal", activation="relu")(x)
+  return k.Model(image, _output(k, classes, "glorot_normal")(x), name="affine_relu_affine")
 
 
 def conv_2(k, input_shape, classes, width=1.0):
@@ -65,6 +75,7 @@ def vgg_19(k, input_shape, classes, width=1.0):
 
 MODELS = {
   "lenet_300_100": lenet_300_100,
+  "affine_relu_affine": affine_relu_affine,
   "conv_2": conv_2,
   "conv_4": conv_4,
   "conv_6": conv_6,

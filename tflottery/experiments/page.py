@@ -95,10 +95,10 @@ def section(title, header, lines):
   return [element("h2", title), body] if lines else []
 
 
-def picture(png, *, alt, caption):
-  """HTML figure that carries the bytes of a PNG file within itself."""
-  data = base64.b64encode(png).decode("ascii")
-  image = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+def picture(image, *, alt, caption, kind="png"):
+  """HTML figure that carries the bytes of an image file, "png" or "gif", within itself."""
+  data = base64.b64encode(image).decode("ascii")
+  image = f'<img alt="{html.escape(alt)}" src="data:image/{kind};base64,{data}">'
   return f"<figure>{image}{element('figcaption', caption)}</figure>"
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tflottery import images as _images
+from tflottery.experiments import planar
 
 HALVES = ("", "a", "b")
 _SPLITS = ("train", "validation", "test")
@@ -20,7 +21,8 @@ def part(dataset, *, half="", labels=(), shape=(), fit="pad"):
       distribution (Morcos et al. 2019, arXiv:1906.02773). The test split stays whole.
     labels: the classes to keep in every split, renumbered from 0 in this order; () keeps all. With
       a half, the half is taken first.
-    shape: (height, width, channels) that images are brought to; () leaves them as they are.
+    shape: (height, width, channels) that images are brought to; () leaves them as they are. Points
+      have no other shape.
     fit: "pad" or "resize", see `tflottery.images.to_shape`.
 
   Returns:
@@ -28,12 +30,15 @@ def part(dataset, *, half="", labels=(), shape=(), fit="pad"):
 
   Raises:
     ValueError: unknown or too few labels, a label twice, an unknown half, a shape that images can't
-      be brought to, or a split that is left empty.
+      be brought to, a shape for points, or a split that is left empty.
   """
   if half not in HALVES:
     raise ValueError(f"half={half!r} is unknown. Choose one of {HALVES}.")
   if labels:
     _check_labels(labels, dataset)
+  if shape:
+    asked = f"shape={tuple(shape)!r}"
+    planar.require_images(dataset.train.images, (asked, "Give () to leave them as they are."))
   if half:
     dataset = _half(dataset, HALVES.index(half) - 1)
   if labels:

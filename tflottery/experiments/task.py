@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tflottery import durations
 from tflottery import site as _sites
-from tflottery.experiments import batches, learn, models, optimizers, subsets
+from tflottery.experiments import batches, learn, models, optimizers, planar, subsets
 from tflottery.experiments import data as _data
 from tflottery.seeds import set_seed
 from tflottery.tickets import prune, reset
@@ -192,6 +192,9 @@ def load(settings, kind=Search):
   """
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
   data = _data_of(settings)
+  if settings.augment:
+    with named(settings, "dataset", "augment"):
+      planar.require_images(data.train.images, ("augment=True", "Set it to False."))
   _check_lengths(settings, data)
   task = kind(
     settings=settings,

@@ -1,0 +1,150 @@
+"""Polygons: the corners of planar convex bodies, points and segments among them."""
+
+import numpy as np
+from scipy.spatial import ConvexHull
+
+from tflottery.analysis.tropical.arrays import matrix
+
+_FLAT = 1e-14  # of the extent: what stands out by less is rounding, as of projected generators
+
+
+def polygon(points):
+  """The convex hull of points in the plane.
+
+  A corner that stands out by less than 1e-14 of the extent, or by the rounding of its coordinates, is
+  left out, so collinear points make a segment.
+
+  Args:
+    points: [p, 2], in any order, p at least 1.
+
+  Returns:
+    float64 [k, 2]: corners out of `points`, strictly convex, counterclockwise, the lowest first, of those
+    the leftmost. k = 1 is a point, k = 2 a segment.
+
+  Raises:
+    ValueError: another shape, or a value that is not finite.
+
+  >>> polygon([[2, 2], [1, 0], [0, 0], [1, 1], [2, 0]]).tolist()
+  [[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]]
+  >>> polygon([[1, 1], [3, 3], [2, 2]]).tolist()
+  [[1.0, 1.0], [3.0, 3.0]]
+  """
+  points = matrix("points", points, columns=2)
+  arms = points - points[np.lexsort(points.T)[0]]
+  extent = np.abs(arms).max()
+  rounding = _FLAT * extent + 2 * np.finfo(float).eps * np.abs(points).max()
+  if extent <= rounding:
+    return points[:1].copy()
+  # In units of the extent, since the squares of tiny and huge coordinates are no floats.
+  arms, rounding = arms / extent, rounding / extent
+  lengths = np.hypot(*arms.T)
+  far = lengths.argmax()
+  axis = arms[far] / lengths[far]
+  along, across = arms @ axis, cross(axis, arms)
+  height = np.abs(across).max()
+  if height <= rounding:
+    ring = [along.argmin(), far]
+  else:
+    if _is_convex(arms, rounding):
+      ring = np.arange(len(arms))
+    else:
+      # A thin body is no flat one to Qhull, once both of its axes are stretched to 1.
+      ring = ConvexHull(np.column_stack([along, across / height])).vertices
+    ring = ring[_corners(arms[ring], rounding, start=arms[far])]
+  return from_lowest(points[ring])
+
+
+def from_lowest(ring):
+  """The same corners, beginning with the lowest (but for rounding), of those with the leftmost."""
+  x, y = ring.T
+  low = np.flatnonzero(y <= y.min() + _FLAT * np.ptp(y))
+  return np.roll(ring, -low[x[low].argmin()], axis=0)
+
+
+def cross(a, b):
+  """a_x b_y - a_y b_x of vectors [..., 2]: above 0 where b is to the left of a."""
+  return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def _is_convex(ring, rounding):
+  """Whether points go round their hull in order, once and counterclockwise, but for rounding."""
+  after = np.roll(ring, -1, axis=0) - ring
+  before = np.roll(after, 1, axis=0)
+  turns, ahead = cross(before, after), (before * after).sum(1)
+  slack = rounding * np.hypot(*(before + after).T)
+  # Points that turn back, or stand on one another, could go round twice with turns that add up to once.
+  if not np.where(ahead <= 0, turns > slack, turns >= -slack).all():
+    return False
+  return abs(np.arctan2(turns, ahead).sum() - 2 * np.pi) < 1
+
+
+def _corners(ring, rounding, *, start):
+  """Indices of those that stand out from the chord of their neighbours by more than rounding."""
+  first = np.abs(ring - start).sum(1).argmin()
+  chain = np.arange(first, first + len(ring) + 1) % len(ring)
+  while len(chain) > 3:
+    before, here, after = ring[chain[:-2]], ring[chain[1:-1]], ring[chain[2:]]
+    flat = cross(here - before, after - here) <= rounding * np.hypot(*(after - before).T)
+    # Never two neighbours at once: a round arc of many tiny edges would be lost.
+    alternate = flat.copy()
+    alternate[1::2] = False
+    drop = alternate if alternate.any() else flat
+    if not drop.any():
+      break
+    chain = np.delete(chain, 1 + np.flatnonzero(drop))
+  return chain[:-1]
+
+
+def mean_width(P):
+  """The mean over all directions of the width of a convex body: its perimeter / pi.
+
+  Args:
+    P: [p, 2], any points; their hull is meant. A segment of length L has the perimeter 2 L.
+
+  >>> round(mean_width([[0, 0], [3, 0], [3, 4], [0, 4]]) * np.pi, 9)
+  14.0
+  """
+  ring = polygon(P)
+  return float(np.hypot(*(np.roll(ring, -1, axis=0) - ring).T).sum() / np.pi)
+
+
+def steiner_point(P):
+  """The Steiner point: the corners' mean, each weighed by its exterior angle.
+
+  Unlike the mean of the corners it moves little when the body does, and that of a Minkowski sum is the
+  sum of those of its parts (Schneider, Convex Bodies, section 1.7).
+
+  Args:
+    P: [p, 2], any points; their hull is meant.
+
+  Returns:
+    [2].
+
+  >>> steiner_point([[0, 0], [2, 0], [2, 4], [0, 4]]).tolist()
+  [1.0, 2.0]
+  """
+  ring = polygon(P)
+  if len(ring) < 3:
+    return ring.mean(0)
+  after = np.roll(ring, -1, axis=0) - ring
+  after /= np.abs(after).max()
+  before = np.roll(after, 1, axis=0)
+  angles = np.arctan2(cross(before, after), (before * after).sum(1))
+  return ring[0] + angles / (2 * np.pi) @ (ring - ring[0])
+
+
+def normalise(P):
+  """The polygon with its Steiner point at 0 and mean width 1: its shape and how it is turned.
+
+  Args:
+    P: [p, 2], any points; their hull is meant.
+
+  Returns:
+    A polygon, see `polygon`; a point becomes 0.
+
+  >>> (normalise([[1, 5], [1, 7]]) / np.pi).tolist()
+  [[0.0, -0.25], [0.0, 0.25]]
+  """
+  ring = polygon(P)
+  centred = ring - steiner_point(ring)
+  return centred / mean_width(ring) if len(ring) > 1 else np.zeros((1, 2))

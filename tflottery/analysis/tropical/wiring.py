@@ -1,0 +1,101 @@
+"""Wiring: which call of a layer reads which, with the models that a model contains unfolded."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tf_keras
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+  """One call of one layer, or of one of Keras 3's operations.
+
+  Attributes:
+    layer: the layer or operation; that of an input of the model has no sources.
+    path: the names on the way to it, and its own.
+    sources: the calls whose tensors it reads, in order.
+    rank: the number of axes of what it returns, the batch counted.
+    arguments: the keyword arguments that it was called with.
+  """
+
+  layer: Any
+  path: str
+  sources: tuple = ()
+  rank: int = 0
+  arguments: dict = dataclasses.field(default_factory=dict)
+
+  def __str__(self):
+    return f"layer `{self.path}` ({type(self.layer).__name__})"
+
+
+def wiring(model):
+  """(inputs, calls, outputs) of a Sequential or functional model of either Keras: lists of `Call`.
+
+  Returns:
+    None for a model whose graph is not known: subclassed, or not built. What reads the inputs of a
+    model inside, where that has several, reads the call of that model, which has no sources then.
+
+  >>> inputs = keras.Input((2,), name="x")
+  >>> model = keras.Model(inputs, keras.layers.Dense(3, name="fc")(inputs))
+  >>> _, calls, _ = wiring(model)
+  >>> str(calls[0]), str(calls[0].sources[0])
+  ('layer `fc` (Dense)', 'layer `x` (InputLayer)')
+  """
+  network = _network(model)
+  if network is None:
+    return None
+  made, calls = {}, []
+  for tensor in network.inputs:
+    layer = _layer_of(tensor)
+    made[id(tensor)] = Call(layer, layer.name, rank=len(tensor.shape))
+  inputs = list(made.values())
+  _unfold(network, (), made, calls)
+  return inputs, calls, [made[id(tensor)] for tensor in network.outputs]
+
+
+def _unfold(network, prefix, made, calls):
+  """Append the calls of a network to `calls`; `made` is a dict from the id of a tensor to its call."""
+  for node, layer, args, kwargs in _nodes(network):
+    read = tf.nest.flatten((args, kwargs))
+    sources = tuple(made[id(tensor)] for tensor in read if id(tensor) in made)
+    outputs, path = tf.nest.flatten(node.outputs), (*prefix, layer.name)
+    inner = _network(layer)
+    if inner is None:
+      call = Call(layer, "/".join(path), sources, len(outputs[0].shape), kwargs)
+      calls.append(call)
+      made.update((id(tensor), call) for tensor in outputs)
+    else:
+      alone = len(inner.inputs) == len(sources) == 1
+      source = sources[0] if alone else Call(layer, "/".join(path))
+      made.update((id(tensor), source) for tensor in inner.inputs)
+      _unfold(inner, path, made, calls)
+      ends = [made[id(tensor)] for tensor in inner.outputs]
+      made.update(zip(map(id, outputs), ends, strict=True))
+
+
+def _network(model):
+  """What knows the nodes of a Sequential or functional model; None for any other layer."""
+  if not isinstance(model, (keras.Model, tf_keras.Model)):
+    return None
+  found = getattr(model, "_functional", None) if isinstance(model, keras.Sequential) else model
+  is_own = type(model).call.__module__.startswith(("keras.", "tf_keras."))
+  return found if is_own and getattr(found, "_nodes_by_depth", None) else None
+
+
+def _nodes(network):
+  """The nodes that are no inputs, each after those that it reads: (node, layer, args, kwargs)."""
+  for depth in sorted(network._nodes_by_depth, reverse=True):
+    for node in network._nodes_by_depth[depth]:
+      if not node.is_input:
+        if isinstance(network, keras.Model):
+          yield node, node.operation, node.arguments.args, node.arguments.kwargs
+        else:
+          yield node, node.layer, node.call_args, node.call_kwargs
+
+
+def _layer_of(tensor):
+  """The layer that a symbolic tensor comes from."""
+  history = tensor._keras_history
+  return history.operation if keras.utils.is_keras_tensor(tensor) else history.layer
