@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from builders import KERASES
 
 import tflottery as tfl
 from tflottery.analysis.tropical.blocks import decision_polytopes, network_of, tropical_masks
@@ -404,6 +405,7 @@ def test_a_layer_that_is_called_twice_can_be_both_but_has_one_mask(k):
     tropical_masks(model, 0.5)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_supermask_models_are_refused_and_their_plain_models_are_read(k):
   model = tfl.supermask(dense(k, k.layers.ReLU()))
   with pytest.raises(ValueError, match=r"`hidden` \(\w+\).*supermasks.plain"):
@@ -411,6 +413,7 @@ def test_supermask_models_are_refused_and_their_plain_models_are_read(k):
   assert not network_of(tfl.supermasks.plain(model)).A.any()
 
 
+@pytest.mark.slow
 def test_quantized_layers_are_refused_and_lora_is_added():
   model = dense(keras, keras.layers.ReLU())
   model.layers[0].enable_lora(1)

@@ -174,6 +174,13 @@ def test_a_network_of_equal_classes_has_the_box_as_its_outline():
   _same(found, [[[-1, -1], [1, -1]], [[1, -1], [1, 1]], [[1, 1], [-1, 1]], [[-1, 1], [-1, -1]]])
 
 
+def test_a_line_between_two_regions_of_equal_logits_is_no_boundary():
+  # Two units on the line x = 0 that cancel; the line cuts the box, and its edge below and above.
+  found = boundary(_polytopes([[1, 0], [1, 0]], [[1, 0], [0, 1]]), SQUARE)
+  assert len(found) == 6
+  assert _distance(np.zeros((1, 2)), found) == 1
+
+
 def test_classes_that_touch_in_a_point_have_a_segment_of_no_length():
   A = [[1, 0], [-1, 0], [0, 1], [0, -1]]
   _same(boundary(_polytopes(A, [[1] * 4, [0] * 4]), SQUARE), [[[0, 0], [0, 0]]])

@@ -10,6 +10,7 @@ from tflottery.analysis.tropical.generators import generators, support
 from tflottery.analysis.tropical.magnitude import RULES, magnitude_prune
 from tflottery.analysis.tropical.pruning import shrink, tropical_prune
 
+pytestmark = pytest.mark.filterwarnings("error")
 RULE_NAMES = ["class_blind", "class_uniform", "class_distribution"]
 
 
@@ -110,6 +111,13 @@ def test_a_penalty_shrinks_all_of_a_unit_of_length_zero():
   assert shrink([[0, 0], [1, 0]], [[5, 5], [5, 5]], 1).tolist() == [[0, 4], [0, 4]]
 
 
+@pytest.mark.parametrize("m", range(2, 8))
+def test_all_are_exactly_zero_in_the_end(m):
+  A, B = network(0, p=300, m=m)
+  assert not shrink(A, B, 1e6).any()
+  assert not shrink(A, np.round(3 * B) / 3, 1e6).any()
+
+
 @pytest.mark.parametrize("penalty", [-1, float("nan"), float("inf"), None, True])
 def test_a_penalty_that_is_none_is_refused(penalty):
   with pytest.raises(ValueError, match="penalty="):
@@ -204,6 +212,12 @@ def test_what_does_nothing_goes_first():
   assert found.A.tolist() == [[0, 0], [0, 0], [0.1, 0]]
   assert found.B.tolist() == [[0, 0, 0.1], [0, 0, -0.1]]
   assert found.penalty == 0
+
+
+def test_the_row_of_a_unit_without_weights_in_b_goes_before_all_others():
+  found = tropical_prune([[9, 9], [1, 0]], [[0, 1], [0, 1]], 0.5)
+  assert (found.A.tolist(), found.B.tolist()) == ([[0, 0], [1, 0]], [[0, 1], [0, 1]])
+  assert found.share == 5 / 8
 
 
 def test_of_equal_units_the_lower_go_first_and_only_as_many_as_are_needed():
@@ -338,6 +352,12 @@ def test_of_equal_magnitudes_the_first_matrix_and_the_lower_index_go_first(rule)
     [[False, False], [False, False]],
     [[False, True], [True, True]],
   ]
+
+
+def test_of_many_equal_magnitudes_the_lower_go_first():
+  found = magnitude_prune(np.ones((1, 100)), np.ones((100, 1)), 0.25)
+  assert found.masks[0].tolist() == [[False] * 50 + [True] * 50]
+  assert found.masks[1].all()
 
 
 @pytest.mark.parametrize("rule", RULE_NAMES)

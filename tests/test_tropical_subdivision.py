@@ -44,7 +44,8 @@ def _area(polygon):
 
 
 def _size(polytopes, reach):
-  return sum(np.abs(G).sum(0) @ [reach, reach, 1] for G in polytopes.lifted) + 1e-300
+  generators = sum(np.abs(G).sum(0) @ [reach, reach, 1] for G in polytopes.lifted)
+  return generators + np.abs(polytopes.heights).sum() + 1e-300
 
 
 def _named(dual):
@@ -174,6 +175,22 @@ def test_a_face_stands_for_a_point_where_its_terms_meet():
     assert np.ptp(values[list(face)]) < 1e-9 * np.abs(values).max()
     assert values[list(face)].min() >= values.max() - 1e-9 * np.abs(values).max()
     assert gap(polytopes, x) < 1e-9 * np.abs(values).max()
+
+
+def test_an_upright_face_of_the_lifted_hull_is_no_face():
+  # Units 0 and 2 wake 1e4 away; seen from above, the wall over their common edge has no area.
+  dual = subdivision(_random("dead", 3, 1033))
+  assert len(dual.faces) == 4
+  assert len(np.unique(dual.vertices.round(9), axis=0)) == len(dual.vertices)
+
+
+def test_what_both_logits_have_more_changes_nothing_but_heights():
+  rng = np.random.default_rng(0)
+  A, B, c1 = rng.normal(size=(5, 2)), rng.normal(size=(2, 5)), rng.normal(size=5)
+  low, high = (subdivision(_polytopes(A, B, c1, [c2, c2])) for c2 in (0, 1e9))
+  assert low.faces == high.faces
+  assert low.owners.tolist() == high.owners.tolist()
+  np.testing.assert_allclose(high.heights - 1e9, low.heights, atol=1e-6)
 
 
 def test_networks_of_three_inputs_are_refused():

@@ -40,8 +40,7 @@ def hausdorff(P, Q):
   v = P[np.searchsorted(p_angles, angles, side="right") % len(P)]
   w = Q[np.searchsorted(q_angles, angles, side="right") % len(Q)]
   apart = v - w
-  after = np.roll(normals, -1, axis=0)
-  at_normals = np.abs([(apart * normals).sum(1), (apart * after).sum(1)]).max()
+  at_normals = np.abs((apart * normals).sum(1)).max()
   widths = np.diff(angles, append=angles[0] + 2 * np.pi)
   # Modulo half a turn: the direction of v - w, or its opposite.
   towards = np.mod(np.arctan2(apart[:, 0], -apart[:, 1]) - angles, np.pi)
@@ -51,8 +50,8 @@ def hausdorff(P, Q):
 def shape_distance(P, Q):
   """The Hausdorff distance after both bodies were moved and scaled by `polygons.normalise`.
 
-  Translations and scales of a decision polytope leave the boundary of a network without biases in its
-  place, so they are taken out. A rotation is not: the boundary turns with the polytope.
+  To move both zonotopes of a decision polytope alike, or to scale it, leaves the boundary of a network
+  without biases in its place, so this is taken out. A rotation is not: the boundary turns as well.
 
   Args:
     P, Q: [k, 2] and [l, 2], any points; their hulls are meant.

@@ -66,8 +66,7 @@ RULES = {
 
 def _standardised(weights):
   """|w| over the deviation of all w."""
-  # Equal weights have a deviation of 0 but for the rounding of their mean.
-  deviation = 0.0 if (weights == weights[0]).all() else weights.std()
+  deviation = weights.std()
   infinite = np.where(weights == 0, 0.0, np.inf)
   return np.divide(np.abs(weights), deviation, out=infinite, where=deviation > 0)
 

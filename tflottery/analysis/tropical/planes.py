@@ -5,6 +5,7 @@ import numpy as np
 from tflottery.analysis.tropical.arrays import matrix
 
 _COLLINEAR = 1e-12  # sine of the angle below which two directions are taken for one
+_ROUNDING = 1e-14  # of a sum's terms: that of a principal plane's directions is among it
 
 
 def plane(directions):
@@ -92,7 +93,7 @@ def project(G, plane):
   if len(plane) != 2:
     raise ValueError(f"plane has the shape {plane.shape}. Give two directions, as from `plane`.")
   coordinates = G @ plane.T
-  rounding = 8 * np.finfo(float).eps * (np.abs(G) @ np.abs(plane).T)
+  rounding = _ROUNDING * (np.abs(G) @ np.abs(plane).T)
   return np.where(np.abs(coordinates) > rounding, coordinates, 0.0)
 
 

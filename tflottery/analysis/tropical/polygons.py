@@ -79,12 +79,11 @@ def _is_convex(ring, rounding):
 
 
 def _corners(ring, rounding, *, start):
-  """Indices of those that stand out from the chord of their neighbours by more than rounding."""
+  """Indices of those that are farther from the chord of their neighbours than rounding."""
   first = np.abs(ring - start).sum(1).argmin()
   chain = np.arange(first, first + len(ring) + 1) % len(ring)
   while len(chain) > 3:
-    before, here, after = ring[chain[:-2]], ring[chain[1:-1]], ring[chain[2:]]
-    flat = cross(here - before, after - here) <= rounding * np.hypot(*(after - before).T)
+    flat = _is_flat(np.diff(ring[chain], axis=0), rounding)
     # Never two neighbours at once: a round arc of many tiny edges would be lost.
     alternate = flat.copy()
     alternate[1::2] = False
@@ -95,35 +94,52 @@ def _corners(ring, rounding, *, start):
   return chain[:-1]
 
 
-def mean_width(P):
+def _is_flat(edges, rounding):
+  before, after = edges[:-1], edges[1:]
+  lengths = np.hypot(*edges.T)
+  # The tip of a thin body is near the line through its neighbours, and far from both of them.
+  ahead = ((before * after).sum(1) >= 0) | (np.minimum(lengths[:-1], lengths[1:]) <= rounding)
+  return ahead & (cross(before, after) <= rounding * np.hypot(*(before + after).T))
+
+
+def mean_width(points):
   """The mean over all directions of the width of a convex body: its perimeter / pi.
 
   Args:
-    P: [p, 2], any points; their hull is meant. A segment of length L has the perimeter 2 L.
+    points: [p, 2]; their hull is meant. A segment of length L has the perimeter 2 L.
+
+  Returns:
+    float, in the unit of the points; 0 for a point.
+
+  Raises:
+    ValueError: as from `polygon`.
 
   >>> round(mean_width([[0, 0], [3, 0], [3, 4], [0, 4]]) * np.pi, 9)
   14.0
   """
-  ring = polygon(P)
+  ring = polygon(points)
   return float(np.hypot(*(np.roll(ring, -1, axis=0) - ring).T).sum() / np.pi)
 
 
-def steiner_point(P):
+def steiner_point(points):
   """The Steiner point: the corners' mean, each weighed by its exterior angle.
 
   Unlike the mean of the corners it moves little when the body does, and that of a Minkowski sum is the
   sum of those of its parts (Schneider, Convex Bodies, section 1.7).
 
   Args:
-    P: [p, 2], any points; their hull is meant.
+    points: [p, 2]; their hull is meant.
 
   Returns:
     [2].
 
+  Raises:
+    ValueError: as from `polygon`.
+
   >>> steiner_point([[0, 0], [2, 0], [2, 4], [0, 4]]).tolist()
   [1.0, 2.0]
   """
-  ring = polygon(P)
+  ring = polygon(points)
   if len(ring) < 3:
     return ring.mean(0)
   after = np.roll(ring, -1, axis=0) - ring
@@ -133,18 +149,21 @@ def steiner_point(P):
   return ring[0] + angles / (2 * np.pi) @ (ring - ring[0])
 
 
-def normalise(P):
+def normalise(points):
   """The polygon with its Steiner point at 0 and mean width 1: its shape and how it is turned.
 
   Args:
-    P: [p, 2], any points; their hull is meant.
+    points: [p, 2]; their hull is meant.
 
   Returns:
     A polygon, see `polygon`; a point becomes 0.
 
+  Raises:
+    ValueError: as from `polygon`.
+
   >>> (normalise([[1, 5], [1, 7]]) / np.pi).tolist()
   [[0.0, -0.25], [0.0, 0.25]]
   """
-  ring = polygon(P)
+  ring = polygon(points)
   centred = ring - steiner_point(ring)
   return centred / mean_width(ring) if len(ring) > 1 else np.zeros((1, 2))

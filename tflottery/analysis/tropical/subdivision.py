@@ -1,16 +1,17 @@
 """Subdivision: the faces into which the biases of a network cut its Newton polygon."""
 
+import collections
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 
-from tflottery.analysis.tropical.polygons import polygon
 from tflottery.analysis.tropical.polytopes import require_planar
 from tflottery.analysis.tropical.zonotopes import zonotope_vertices
 
-# Of the extent: points nearer than this to each other, to a face or to an edge are taken to lie on it.
+# Of the extent: points nearer than this to each other or to a face are taken to lie on it.
 _TOLERANCE = 1e-12
 
 
@@ -63,8 +64,8 @@ def subdivision(polytopes):
   their hull are projected back. Without biases all is flat, and the hull is the one face.
 
   Alfarra et al. 2022, arXiv:2002.08838, theorem 2 (without biases). Departs: a vertex that is nearer than
-  1e-12 of the extent to another, to an edge or to a face is taken to lie on it. So a unit whose line passes
-  1e8 times farther out than the others' blurs them: leave such dead units out.
+  1e-12 of the extent to another or to a face is taken to lie on it. So a unit whose line passes 1e8 times
+  farther out than the others' blurs them: leave such dead units out.
 
   Args:
     polytopes: `DecisionPolytopes` of a network with two inputs. p units make about p^2 vertices.
@@ -86,22 +87,21 @@ def subdivision(polytopes):
   """
   require_planar(polytopes)
   points, owners = _lifted(polytopes)
-  scaled = _scaled(points)
-  corners = len(polygon(points[:, :2]))
-  faces = [_ring(scaled, face) for face in _upper(scaled, corners)]
-  faces = [face for face in faces if len(face) >= min(corners, 3)]
+  faces = _faces(_scaled(points))
   used = np.unique(np.concatenate(faces))
   used = used[np.lexsort(points[used, :2].T)]
   number = {old: new for new, old in enumerate(used.tolist())}
   faces = [[number[index] for index in face] for face in faces]
   faces = [(*face[first:], *face[:first]) for face in faces for first in [face.index(min(face))]]
-  return Subdivision(points[used, :2], points[used, 2], tuple(sorted(faces)), owners[used])
+  heights = points[used, 2] + polytopes.heights[1]
+  return Subdivision(points[used, :2], heights, tuple(sorted(faces)), owners[used])
 
 
 def _lifted(polytopes):
-  """The vertices [v, 3] of both lifted zonotopes, those they share once, and their owners."""
+  """The vertices [v, 3] of both lifted zonotopes, less c2_j, those they share once, and their owners."""
   first, second = (
-    _vertices(G, height) for G, height in zip(polytopes.lifted, polytopes.heights, strict=True)
+    _vertices(G, height - polytopes.heights[1])
+    for G, height in zip(polytopes.lifted, polytopes.heights, strict=True)
   )
   extent = np.ptp(np.concatenate([first, second]), axis=0)
   extent = np.array([max(extent[:2]), max(extent[:2]), extent[2]])
@@ -132,55 +132,65 @@ def _scaled(points):
   )
 
 
-def _upper(scaled, corners):
-  """Sets of points, one for each upper face, given how many corners the hull has from above."""
-  if corners == 1:
+def _faces(scaled):
+  """Indices of the points around each upper face."""
+  axes = np.linalg.svd(scaled[:, :2], full_matrices=False)[2] if len(scaled) > 1 else np.eye(2)
+  length, width = np.abs(scaled[:, :2] @ axes.T).max(0)
+  if length == 0:
     return [[int(scaled[:, 2].argmax())]]
-  if corners == 2:
-    axis = np.linalg.svd(scaled[:, :2])[2][0]
-    scaled = np.column_stack([scaled[:, :2] @ axis, scaled[:, 2]])
+  thin = width <= 10 * _TOLERANCE
+  if thin:
+    scaled = np.column_stack([scaled[:, :2] @ axes[0], scaled[:, 2]])
   # With a point below all others the hull is never flat.
   below = np.append(scaled[:, :-1].mean(0), scaled[:, -1].min() - 1)
   hull = ConvexHull(np.vstack([scaled, below]))
   upper = np.flatnonzero(hull.equations[:, -2] > _TOLERANCE)
-  return _merged(hull, scaled, upper)
+  groups = [hull.simplices[sorted(facets)] for facets in _coplanar(hull, scaled, upper.tolist())]
+  if thin:
+    ends = [sorted(np.unique(group), key=lambda index: scaled[index, 0]) for group in groups]
+    return [[int(points[0]), int(points[-1])] for points in ends]
+  return list(_counterclockwise([ring for group in groups for ring in _rings(group)], scaled))
 
 
-def _merged(hull, scaled, upper):
-  """The points of those simplices that lie in one plane, together."""
-  group = {facet: {facet} for facet in upper.tolist()}
-  for facet in group:
+def _coplanar(hull, scaled, upper):
+  """Sets of neighbouring facets that lie in one plane."""
+  group = {facet: {facet} for facet in upper}
+  for facet in upper:
     for other in hull.neighbors[facet].tolist():
-      if (
-        other in group
-        and group[other] is not group[facet]
-        and _coplanar(hull, scaled, facet, other)
-      ):
-        group[facet] |= group[other]
-        for member in group[other]:
-          group[member] = group[facet]
-  distinct = {id(facets): facets for facets in group.values()}.values()
-  return [np.unique(hull.simplices[sorted(facets)]).tolist() for facets in distinct]
+      if other in group and group[other] is not group[facet]:
+        pair = [facet, other]
+        planes = hull.equations[pair]
+        off = scaled[hull.simplices[pair]] @ planes[:, :-1].T + planes[:, -1]
+        if np.abs(off).max() <= _TOLERANCE:
+          group[facet] |= group[other]
+          group.update(dict.fromkeys(group[other], group[facet]))
+  return {id(facets): facets for facets in group.values()}.values()
 
 
-def _coplanar(hull, scaled, facet, other):
-  both = scaled[hull.simplices[[facet, other]]]
-  off = np.abs(both @ hull.equations[[facet, other], :-1].T + hull.equations[[facet, other], -1])
-  return off.max() <= _TOLERANCE
+def _rings(triangles):
+  """The points around a union of triangles; the triangles themselves if that is no simple ring."""
+  sides = collections.Counter(
+    frozenset(side)
+    for triangle in triangles.tolist()
+    for side in itertools.combinations(triangle, 2)
+  )
+  near = collections.defaultdict(list)
+  for u, v in (side for side, times in sides.items() if times == 1):
+    near[u].append(v)
+    near[v].append(u)
+  if any(len(both) != 2 for both in near.values()):
+    return triangles.tolist()
+  start = min(near)
+  ring = [start, near[start][0]]
+  while (step := sum(near[ring[-1]]) - ring[-2]) != start:  # the neighbour it did not come from
+    ring.append(step)
+  return [ring] if len(ring) == len(near) else triangles.tolist()
 
 
-def _ring(scaled, face):
-  """The corners of one face, counterclockwise; no points on its edges."""
-  if len(face) < 3:
-    return face
-  xy = scaled[:, :2]
-  arms = xy[face] - xy[face].mean(0)
-  ring = [face[index] for index in np.argsort(np.arctan2(arms[:, 1], arms[:, 0]))]
-  while len(ring) > 2:
-    before, here, after = xy[np.roll(ring, 1)], xy[ring], xy[np.roll(ring, -1)]
-    (ax, ay), (bx, by) = (here - before).T, (after - before).T
-    height = (ax * by - ay * bx) / np.hypot(bx, by)
-    if height.min() > _TOLERANCE:
-      break
-    ring.pop(int(height.argmin()))
-  return ring
+def _counterclockwise(rings, scaled):
+  """The rings turned left, without those that are upright but for rounding."""
+  for ring in rings:
+    x, y = arms = (scaled[ring, :2] - scaled[ring[0], :2]).T
+    area = x @ np.roll(y, -1) - y @ np.roll(x, -1)
+    if abs(area) > _TOLERANCE * np.abs(arms).max():
+      yield ring if area > 0 else ring[::-1]

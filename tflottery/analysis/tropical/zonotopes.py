@@ -51,11 +51,13 @@ def zonotope(G):
 
 
 def _apart(edges):
-  """Which edges are longer than the rounding of coordinates, alone or with those before them."""
+  """Which edges are longer than the rounding of coordinates, alone or with short ones before them."""
   reach = np.abs(edges).sum(axis=0)
   sizes = (np.abs(edges) / np.where(reach > 0, reach, 1)).max(axis=1)
-  ticks = np.floor(np.append(0, sizes.cumsum()) / (4 * np.finfo(float).eps))
-  return ticks[1:] > ticks[:-1]
+  rounding = 4 * np.finfo(float).eps
+  short = np.where(sizes < rounding, sizes, 0)
+  ticks = np.floor(np.append(0, short.cumsum()) / rounding)
+  return (sizes >= rounding) | (ticks[1:] > ticks[:-1])
 
 
 def zonotope_vertices(G):

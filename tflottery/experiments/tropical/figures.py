@@ -11,6 +11,7 @@ from tflottery.experiments.tropical.starts import TICKET
 from tflottery.experiments.tropical.views import View, network_from
 
 _COLUMNS = 4  # levels that stand side by side
+_FRAMES = 24  # pictures in an animation, about: more make a large file
 
 
 class Figures:
@@ -107,9 +108,10 @@ class Figures:
 
   def _training(self):
     """The dense network while it trains: (title, polytopes)."""
+    frames = self._place.frames(self._seed)
     return [
       (f"step {step:,}", self._view.polytopes(network_from(weights, self._paths)))
-      for step, weights in self._place.frames(self._seed)
+      for step, weights in [*frames[:1], *_spread(frames[1:], _FRAMES)]
     ]
 
   def _pruning(self):
@@ -126,11 +128,11 @@ class Figures:
     ]
 
 
-def _spread(levels, count):
-  """Up to `count` levels, evenly spread, the last among them."""
-  if len(levels) <= count:
-    return levels
-  return [levels[round((i + 1) * len(levels) / count) - 1] for i in range(count)]
+def _spread(items, count):
+  """Up to `count` items, evenly spread, the last among them."""
+  if len(items) <= count:
+    return items
+  return [items[round((i + 1) * len(items) / count) - 1] for i in range(count)]
 
 
 def _lines(rows):

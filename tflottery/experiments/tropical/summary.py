@@ -8,7 +8,7 @@ from tflottery.experiments.tropical.starts import TICKET
 def by_start(rows, column):
   """Dict from start to a dict from level to a dict from seed to the value in `column`.
 
-  The ticket comes first, then controls in the order in which they were trained; level 0 is left out.
+  The ticket comes first, then the controls as in `rows`; level 0 is left out.
   """
   found = {}
   for row in sorted(rows, key=lambda row: row["level"]):
