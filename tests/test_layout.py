@@ -27,7 +27,7 @@ LAYERS = [
   ["fitting"],
   ["training"],
   ["changing", "fits", "strategies", "criteria", "deconstructed", "rules", "probe"],
-  ["site", "step", "seeds", "schedules", "due", "durations", "learning_rates"],
+  ["site", "nodes", "step", "seeds", "schedules", "due", "durations", "learning_rates"],
   [
     "masks",
     "draws",

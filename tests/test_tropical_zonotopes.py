@@ -191,15 +191,21 @@ def test_generators_that_are_parallel_but_for_rounding_make_one_edge():
 
 
 def test_generators_shorter_than_the_rounding_of_coordinates_make_no_edges():
-  assert zonotope([[1, 0], [0, 1], [1e-17, 2e-17]]).tolist() == [[0, 0], [1, 0], [1, 1], [0, 1]]
-  grains = np.tile([[1e-17, 1e-17]], (10**5, 1))
-  assert zonotope([[1, 0], [0, 1], *grains]).max() == 1 + 1e-12
+  found = zonotope([[1, 0], [0, 1], [1e-17, 2e-17]])
+  np.testing.assert_allclose(found, [[0, 0], [1, 0], [1, 1], [0, 1]], atol=1e-16)
+  angles = np.linspace(0, np.pi, 10**5)
+  G = np.concatenate([np.eye(2), 1e-17 * np.stack([np.cos(angles), np.sin(angles)], axis=1)])
+  u = np.array([[1, 1], [1, -1], [-1, 2]])
+  # All grains together reach 1e-12: none may be lost.
+  np.testing.assert_allclose((u @ zonotope(G).T).max(axis=1), support(G, u), rtol=0, atol=1e-14)
 
 
 def test_generators_of_one_plane_that_are_nearly_parallel_make_one_face():
   # The projections of the second and third along the first are short, and their rounding long.
   u, w = np.array([1e6, 2e6, 3e6]) / 7, np.array([1, -1, 2]) / 3
-  assert len(zonotope_vertices([u, u + w, u + 2 * w, [0, 1, -1]])) == 12
+  for far in (1e-3, 1, 1e3):
+    G = [far * u, far * u + w, far * u + 2 * w, [0, 1, -1]]
+    assert len(zonotope_vertices(G)) == 12
 
 
 @FEW

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tf_keras
 
-from tflottery.structured import nodes as _nodes
+from tflottery import nodes as _nodes
 
 
 def copied(layer, change=None):
@@ -77,7 +77,7 @@ class Copies:
     def replaced(structure):
       return tf.nest.map_structure(lambda value: values.get(id(value), value), structure)
 
-    for node, layer, args, kwargs in _nodes.nodes_of(model):
+    for node, layer, args, kwargs in _nodes.nodes_of(_nodes.network(model)):
       args, kwargs = replaced((args, kwargs))
       outputs = tf.nest.flatten(self._of(layer)(*args, **kwargs))
       values.update(zip((id(t) for t in tf.nest.flatten(node.outputs)), outputs, strict=True))

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 import tf_keras
 
+from tflottery import nodes
 from tflottery import site as _sites
-from tflottery.structured import nodes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class _Builder:
     return len(self.tensors) - 1
 
   def unfold(self, model, prefix):
-    for node, layer, args, kwargs in nodes.nodes_of(model):
+    for node, layer, args, kwargs in nodes.nodes_of(nodes.network(model)):
       ids = [id(t) for t in tf.nest.flatten((args, kwargs)) if id(t) in self.numbers]
       inputs = tuple(self.numbers[i] for i in ids)
       outputs, path = tf.nest.flatten(node.outputs), (*prefix, layer.name)

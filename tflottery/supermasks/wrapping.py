@@ -3,9 +3,10 @@
 import keras
 import tf_keras
 
+from tflottery import nodes
 from tflottery import site as _sites
 from tflottery.layers import frozen, parametrised
-from tflottery.structured import copies, nodes
+from tflottery.structured import copies
 
 # Called with one tensor; a call changes no variable.
 _NAMES = (

@@ -56,7 +56,7 @@ def sides(G):
   found = np.zeros((1, len(G)), bool)
   if live.any():
     units = directions(G[live])
-    inside = _inside(units, np.full(len(units), _NOISE), units.shape[1], {})
+    inside = _inside(units, np.full(len(units), _NOISE), np.eye(units.shape[1]), {})
     found = np.repeat(found, len(inside), axis=0)
     found[:, live] = inside @ units.T > 0
   return found
@@ -70,54 +70,59 @@ def directions(G):
   return units @ axes[sizes > _RANK * sizes[0]].T
 
 
-def _inside(units, noise, dimensions, known):
-  """[v, n], a direction inside of each cell, of units that span so many dimensions; others are zero."""
+def _inside(units, noise, basis, known):
+  """[v, n], a direction inside of each cell, of units [p, d] in a basis [d, n]; rows of zeros are none."""
   live = units.any(axis=1)
-  key = live.tobytes()
+  key = live.tobytes()  # Those that are zero span what the basis leaves out.
   if key not in known:
-    if dimensions == 1:
-      unit = units[live][0]
-      known[key] = np.stack([-unit, unit])
-    elif dimensions == 2:
-      known[key] = _between(units[live], noise[live])
+    if len(basis) == 1:
+      inside = np.array([[-1.0], [1.0]])
+    elif len(basis) == 2:
+      inside = _between(units[live], noise[live])
     else:
-      known[key] = _distinct(_along_walls(units, noise, dimensions, known), units)
+      inside = _distinct(_along_walls(units, noise, basis, known), units)
+    known[key] = inside @ basis
   return known[key]
 
 
 def _between(units, noise):
-  """The directions half-way between the edges of a polygon, of units that span a plane."""
-  first = units[0]
-  rest = units - np.outer(units @ first, first)
-  second = rest[np.linalg.norm(rest, axis=1).argmax()]
-  second = second / np.linalg.norm(second)
-  planar = np.stack([units @ first, units @ second], axis=1)
-  order, starts, signs = half_turn(planar, noise)
-  edges = (signs[:, None] * planar[order])[starts]
+  """The directions half-way between the edges of a polygon."""
+  order, starts, signs = half_turn(units, noise)
+  edges = (signs[:, None] * units[order])[starts]
   angles = np.unwrap(np.arctan2(edges[:, 1], edges[:, 0]))
   angles = np.append(angles[-1] - np.pi, angles)
   normals = (angles[1:] + angles[:-1] - np.pi) / 2
-  half = np.outer(np.cos(normals), first) + np.outer(np.sin(normals), second)
+  half = np.stack([np.cos(normals), np.sin(normals)], axis=1)
   return np.concatenate([half, -half])
 
 
-def _along_walls(units, noise, dimensions, known):
+def _along_walls(units, noise, basis, known):
   """The directions on both sides of each wall, those of one cell once for each of its walls."""
   done, found = set(), []
   for unit, own in zip(units, noise, strict=True):
-    rest = units - np.outer(units @ unit, unit)
+    if not unit.any():
+      continue
+    wall = _orthogonal(unit)
+    rest = units @ wall.T
     sines = np.linalg.norm(rest, axis=1)
     parallel = sines <= noise + own
-    if not unit.any() or parallel.tobytes() in done:
+    if parallel.tobytes() in done:
       continue
     done.add(parallel.tobytes())
     sines[parallel] = np.inf
     rest[parallel] = 0
     rest /= sines[:, None]
-    on_wall = _inside(rest, (noise + own) / sines, dimensions - 1, known)
+    on_wall = _inside(rest, (noise + own) / sines, wall @ basis, known) @ basis.T
     step = _step(on_wall, units[~parallel], unit)
     found += [on_wall + step, on_wall - step]
   return np.concatenate(found)
+
+
+def _orthogonal(unit):
+  """[d - 1, d], an orthonormal basis of what is orthogonal to a unit vector: a reflection's other rows."""
+  normal = unit.copy()
+  normal[0] += np.copysign(1, unit[0])
+  return (np.eye(len(unit)) - np.outer(normal, normal) * 2 / (normal @ normal))[1:]
 
 
 def _step(on_wall, units, unit):

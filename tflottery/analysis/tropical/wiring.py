@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-import keras
 import tensorflow as tf
-import tf_keras
+
+from tflottery import nodes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,18 +37,19 @@ def wiring(model):
     None for a model whose graph is not known: subclassed, or not built. What reads the inputs of a
     model inside, where that has several, reads the call of that model, which has no sources then.
 
+  >>> import keras
   >>> inputs = keras.Input((2,), name="x")
   >>> model = keras.Model(inputs, keras.layers.Dense(3, name="fc")(inputs))
   >>> _, calls, _ = wiring(model)
   >>> str(calls[0]), str(calls[0].sources[0])
   ('layer `fc` (Dense)', 'layer `x` (InputLayer)')
   """
-  network = _network(model)
+  network = nodes.network(model, derived=True)
   if network is None:
     return None
   made, calls = {}, []
   for tensor in network.inputs:
-    layer = _layer_of(tensor)
+    layer = nodes.layer_of(tensor)
     made[id(tensor)] = Call(layer, layer.name, rank=len(tensor.shape))
   inputs = list(made.values())
   _unfold(network, (), made, calls)
@@ -57,11 +58,11 @@ def wiring(model):
 
 def _unfold(network, prefix, made, calls):
   """Append the calls of a network to `calls`; `made` is a dict from the id of a tensor to its call."""
-  for node, layer, args, kwargs in _nodes(network):
+  for node, layer, args, kwargs in nodes.nodes_of(network):
     read = tf.nest.flatten((args, kwargs))
     sources = tuple(made[id(tensor)] for tensor in read if id(tensor) in made)
     outputs, path = tf.nest.flatten(node.outputs), (*prefix, layer.name)
-    inner = _network(layer)
+    inner = nodes.network(layer, derived=True)
     if inner is None:
       call = Call(layer, "/".join(path), sources, len(outputs[0].shape), kwargs)
       calls.append(call)
@@ -73,29 +74,3 @@ def _unfold(network, prefix, made, calls):
       _unfold(inner, path, made, calls)
       ends = [made[id(tensor)] for tensor in inner.outputs]
       made.update(zip(map(id, outputs), ends, strict=True))
-
-
-def _network(model):
-  """What knows the nodes of a Sequential or functional model; None for any other layer."""
-  if not isinstance(model, (keras.Model, tf_keras.Model)):
-    return None
-  found = getattr(model, "_functional", None) if isinstance(model, keras.Sequential) else model
-  is_own = type(model).call.__module__.startswith(("keras.", "tf_keras."))
-  return found if is_own and getattr(found, "_nodes_by_depth", None) else None
-
-
-def _nodes(network):
-  """The nodes that are no inputs, each after those that it reads: (node, layer, args, kwargs)."""
-  for depth in sorted(network._nodes_by_depth, reverse=True):
-    for node in network._nodes_by_depth[depth]:
-      if not node.is_input:
-        if isinstance(network, keras.Model):
-          yield node, node.operation, node.arguments.args, node.arguments.kwargs
-        else:
-          yield node, node.layer, node.call_args, node.call_kwargs
-
-
-def _layer_of(tensor):
-  """The layer that a symbolic tensor comes from."""
-  history = tensor._keras_history
-  return history.operation if keras.utils.is_keras_tensor(tensor) else history.layer

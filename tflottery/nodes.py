@@ -6,19 +6,25 @@ import tf_keras
 _KERAS = ("keras.", "tf_keras.")
 
 
-def network(model):
-  """What knows the nodes of a Sequential or functional model; None for any other layer."""
+def network(model, *, derived=False):
+  """What knows the nodes of a Sequential or functional model; None for any other layer.
+
+  Args:
+    derived: whether a model of a class with an `__init__` of its own, which can't be made again from
+      its nodes alone, counts as well.
+  """
   if not isinstance(model, (keras.Model, tf_keras.Model)):
     return None
   found = getattr(model, "_functional", None) if isinstance(model, keras.Sequential) else model
-  is_own = all(f.__module__.startswith(_KERAS) for f in (type(model).call, type(model).__init__))
+  methods = (type(model).call, *(() if derived else (type(model).__init__,)))
+  is_own = all(method.__module__.startswith(_KERAS) for method in methods)
   known = getattr(found, "_nodes_by_depth", None) if is_own else None
   return found if known else None
 
 
-def nodes_of(model):
-  """The nodes of a Sequential or functional model, inputs first: (node, layer, args, kwargs)."""
-  by_depth = network(model)._nodes_by_depth
+def nodes_of(found):
+  """The nodes that `network` found, each after those that it reads: (node, layer, args, kwargs)."""
+  by_depth = found._nodes_by_depth
   for depth in sorted(by_depth, reverse=True):
     for node in by_depth[depth]:
       if node.is_input:
