@@ -1,6 +1,5 @@
 """Zonotopes against brute force: all 2^p sums, exactly where the generators are whole numbers."""
 
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -200,6 +199,28 @@ def test_generators_shorter_than_the_rounding_of_coordinates_make_no_edges():
   np.testing.assert_allclose((u @ zonotope(G).T).max(axis=1), support(G, u), rtol=0, atol=1e-14)
 
 
+def test_parallel_generators_are_not_torn_apart_where_angles_begin():
+  found = zonotope([[1, 1e-16], [1, -1e-16], [0, 1]])
+  np.testing.assert_allclose(found, [[0, 0], [2, 0], [2, 1], [0, 1]], atol=1e-15)
+
+
+@FEW
+@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_a_lowest_edge_begins_at_its_left_whatever_the_rounding(p, seed):
+  G = np.concatenate([drawn(2, p, seed), [[0.1, 0]]])
+  found = zonotope(G)
+  np.testing.assert_allclose(found[1] - found[0], [0.1, 0], atol=1e-14)
+
+
+@FEW
+@given(st.integers(2, 30), st.integers(0, 2**32 - 1))
+def test_no_corner_is_given_twice_however_short_the_edges(p, seed):
+  draws = np.random.default_rng(seed)
+  grains = draws.normal(size=(p, 2)) * 10 ** draws.uniform(-18, -14, (p, 1))
+  found = zonotope(np.concatenate([[[1, 0], [0, 1]], grains]))
+  assert len(np.unique(found, axis=0)) == len(found)
+
+
 def test_generators_of_one_plane_that_are_nearly_parallel_make_one_face():
   # The projections of the second and third along the first are short, and their rounding long.
   u, w = np.array([1e6, 2e6, 3e6]) / 7, np.array([1, -1, 2]) / 3
@@ -255,11 +276,9 @@ def test_support_points_are_the_same_in_parts_of_a_large_matrix():
   np.testing.assert_allclose((support_points(G, u) * u).sum(1)[::500], support(G, u[::500]))
 
 
-def test_a_million_generators_take_seconds():
+def test_a_million_generators_have_two_million_vertices():
   G = drawn(2, 10**6, seed=0)
-  began = time.process_time()
   found = zonotope(G)
-  assert time.process_time() - began < 5
   assert len(found) == 2 * 10**6
   u = drawn(2, 3, seed=1)
   np.testing.assert_allclose((u @ found.T).max(axis=1), support(G, u), rtol=1e-12)

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from tflottery.analysis.tropical import planes
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
@@ -78,7 +80,7 @@ class Network:
     if plane.shape != (2, self.A.shape[1]):
       raise ValueError(f"plane has the shape {plane.shape}; (2, {self.A.shape[1]}) is needed.")
     shift = 0 if origin is None else self.A @ _array("origin", origin, 1)
-    return Network(self.A @ plane.T, self.B, self.c1 + shift, self.c2)
+    return Network(planes.project(self.A, plane), self.B, self.c1 + shift, self.c2)
 
 
 def _array(name, value, ndim):

@@ -40,16 +40,11 @@ def polygon(points):
   lengths = np.hypot(*arms.T)
   far = lengths.argmax()
   axis = arms[far] / lengths[far]
-  along, across = arms @ axis, cross(axis, arms)
-  height = np.abs(across).max()
-  if height <= rounding:
-    ring = [along.argmin(), far]
+  if np.abs(cross(axis, arms)).max() <= rounding:
+    ring = [(arms @ axis).argmin(), far]
   else:
-    if _is_convex(arms, rounding):
-      ring = np.arange(len(arms))
-    else:
-      # A thin body is no flat one to Qhull, once both of its axes are stretched to 1.
-      ring = ConvexHull(np.column_stack([along, across / height])).vertices
+    # What is in order already, as most zonotopes are, needs no search.
+    ring = np.arange(len(arms)) if _is_convex(arms, rounding) else ConvexHull(arms).vertices
     ring = ring[_corners(arms[ring], rounding, start=arms[far])]
   return from_lowest(points[ring])
 
