@@ -127,7 +127,9 @@ def test_logits_stay_float32_under_mixed_precision(k):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-  with pytest.raises(ValueError, match=r"'lenet5'.*lenet_300_100, conv_2.*'module:function'"):
+  with pytest.raises(
+    ValueError, match=r"'lenet5'.*lenet_300_100, affine_relu_affine, conv_2.*'module:function'"
+  ):
     build("lenet5", keras)
 
 

@@ -164,7 +164,7 @@ def test_a_killed_experiment_goes_on_and_ends_with_the_same(done, work, tmp_path
 
   def kill():
     count.append(1)
-    if len(count) % 5 == 0:
+    if len(count) % 9 == 0:
       raise Stop
 
   while True:
