@@ -133,6 +133,13 @@ def test_an_unknown_name_lists_the_known_ones():
     build("lenet5", keras)
 
 
+def test_points_are_refused_by_networks_of_images():
+  with pytest.raises(ValueError, match=r"'conv_2' takes images.*\(2,\): give lenet_300_100 or aff"):
+    build("conv_2", keras, (2,))
+  for name in models.FLAT:
+    assert build(name, keras, (2,)).input_shape == (None, 2)
+
+
 @pytest.fixture
 def own(monkeypatch):
   module = types.ModuleType("own_networks")

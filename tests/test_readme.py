@@ -63,6 +63,13 @@ def test_the_example_of_supermasks_runs(tmp_path):
   assert (tmp_path / "supermask.ticket").stat().st_size < 6275 + 4 * 410 + 4000
 
 
+@pytest.mark.slow
+def test_the_example_of_polytopes_runs(tmp_path):
+  done = _pasted(tmp_path, "tropical example")
+  assert 0 < float(done.stdout.split()[-1]) < 0.2
+  assert (tmp_path / "boundary.png").stat().st_size > 10_000
+
+
 def test_every_file_that_it_names_is_there():
   root = pathlib.Path(__file__).parents[1]
   named = set(re.findall(r"(?:configs|docs|benchmarks)/[\w/.]*", README))

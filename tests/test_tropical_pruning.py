@@ -382,3 +382,11 @@ def test_an_unknown_rule_is_refused_with_those_there_are():
   with pytest.raises(ValueError, match=r"rule='magnitude' is unknown.*'class_blind'"):
     magnitude_prune([[1]], [[1], [2]], 0.5, rule="magnitude")
   assert list(RULES) == RULE_NAMES
+
+
+@pytest.mark.parametrize(
+  "pair", [(0.7, 1.9), "01", (False, True), (0, 0), (0, 2), (-1, 0), (0,), 1, (0, 1, 2)]
+)
+def test_what_names_no_two_classes_is_no_pair(pair):
+  with pytest.raises(ValueError, match=r"pair=.* must name two different classes of 0 to 1"):
+    generators([[1, 2]], [[1], [2]], pair=pair)

@@ -85,6 +85,8 @@ MODELS = {
   "vgg_19": vgg_19,
 }
 
+FLAT = ("lenet_300_100", "affine_relu_affine")  # those that take examples of any shape
+
 
 def build(name, *, k, input_shape, classes, width=1.0):
   """Build the network `name`, uncompiled; its weights come from `k.utils.set_random_seed`.
@@ -94,14 +96,14 @@ def build(name, *, k, input_shape, classes, width=1.0):
       model; it is called with those of the keywords `input_shape` and `classes` that it accepts, and
       with `width` where that is not 1.
     k: the module `keras` or `tf_keras`.
-    input_shape: (height, width, channels).
+    input_shape: (height, width, channels), or (2,) of points in the plane.
     classes: number of logits.
     width: what the units and filters of the hidden layers are multiplied by, above 0; each layer
       keeps at least one.
 
   Raises:
-    ValueError: the network is unknown, too deep for the images, of the other Keras, or one of one's
-      own that has no width to change.
+    ValueError: the network is unknown, for images where there are points, too deep for the images, of
+      the other Keras, or one of one's own that has no width to change.
 
   >>> import keras
   >>> build("lenet_300_100", k=keras, input_shape=(28, 28, 1), classes=10).count_params()
@@ -114,6 +116,11 @@ def build(name, *, k, input_shape, classes, width=1.0):
     raise ValueError(
       f"unknown model {name!r}: give one of {', '.join(MODELS)}, or 'module:function' for a"
       " function of your own that returns a model"
+    )
+  if len(input_shape) != 3 and name not in FLAT:
+    raise ValueError(
+      f"model {name!r} takes images, and the examples have the shape {tuple(input_shape)}: give"
+      f" {' or '.join(FLAT)}, or a network of your own as 'module:function'"
     )
   return MODELS[name](k, input_shape, classes, width)
 

@@ -1,5 +1,7 @@
 """Generators: the segments whose sums are the two zonotopes of a pair of classes."""
 
+import operator
+
 import numpy as np
 
 from tflottery.analysis.tropical.network import Network
@@ -45,10 +47,11 @@ def generators(A, B, *, pair=(0, 1), c1=None):
 def check_pair(pair, classes):
   """`pair` as a tuple of two ints; refuses what names no two classes of so many."""
   try:
-    i, j = (int(index) for index in pair)
+    i, j = (operator.index(index) for index in pair)
+    is_pair = not any(isinstance(index, (bool, np.bool_)) for index in pair)
   except (TypeError, ValueError):
-    raise ValueError(f"pair={pair!r} must name two classes, as (0, 1).") from None
-  if i == j or not (0 <= i < classes and 0 <= j < classes):
+    is_pair = False
+  if not is_pair or i == j or not (0 <= i < classes and 0 <= j < classes):
     raise ValueError(
       f"pair={pair!r} must name two different classes of 0 to {classes - 1}, as (0, 1)."
     )

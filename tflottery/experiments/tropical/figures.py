@@ -1,6 +1,7 @@
 """Figures of the tropical experiment, from what lies in its workdir."""
 
 import functools
+import math
 
 from tflottery.analysis import tropical_animation, tropical_plots
 from tflottery.analysis.results import percent
@@ -25,6 +26,11 @@ class Figures:
   def __init__(self, work, place):
     self._work, self._place = work, place
     self._seed = work.settings.seeds[0]
+
+  @property
+  def in_a_plane(self):
+    """Whether networks have more than two inputs, and are seen in a plane."""
+    return math.prod(self._work.data.image_shape) > 2
 
   def pictures(self):
     """Dict from file name to figure; what has nothing to show is left out."""

@@ -7,7 +7,7 @@ from tflottery import files
 from tflottery.analysis import results
 from tflottery.experiments import page
 from tflottery.experiments.report import flat, png
-from tflottery.experiments.tropical import pieces, summary
+from tflottery.experiments.tropical import summary
 from tflottery.experiments.tropical.figures import Figures
 from tflottery.experiments.tropical.starts import TICKET
 from tflottery.experiments.tropical.verdict import verdict
@@ -17,28 +17,34 @@ _EXPLAINED = (
   " sum of terms max(<g, x>, 0), one for every hidden unit, and such a sum is described by a shape: the"
   " zonotope, which is what the segments from 0 to g cover when they are added up.",
   "For a pair of classes there are two zonotopes, one of what speaks for the first class and one of what"
-  " speaks for the second. Which class wins at an input x is a race between them: the class whose zonotope"
-  " reaches farther in the direction of x. So the decision boundary is written into their common hull: the"
-  " longer an edge of it is, the more sharply the network bends across the line that the edge is"
-  " orthogonal to.",
-  "The size and the place of the hull say little, for a network whose weights are all doubled decides as"
-  " before. Its shape is what counts: polygons are moved to a common centre and brought to a common mean"
-  " width before the distance between them is measured. Shape distance 0 is the same shape; 0.1 means that"
-  " somewhere the outlines lie a tenth of the mean width apart.",
+  " speaks for the second. Which of the two wins at an input x is a race: the class whose zonotope reaches"
+  " farther in the direction of x. (With biases it is the direction of x and a last coordinate that is"
+  " always 1; the polygons that are drawn here leave it out.) Their common hull is the polygon of the"
+  " decision. An edge that belongs to one zonotope stands for lines across which the network bends, the more"
+  " sharply the longer the edge is; an edge from one zonotope to the other stands for an end of the decision"
+  " boundary that runs off to infinity. Edges and what they stand for are at right angles.",
+  "The size and the place of the hull say little: a network whose output weights and biases are all doubled"
+  " decides as before, and its hull is twice as large. Its shape is what counts: polygons are moved to a"
+  " common centre and brought to a common mean width before the distance between them is measured. Shape"
+  " distance 0 is the same shape; 0.1 means that somewhere the outlines lie a tenth of the mean width apart.",
   "Pruned networks are trained again from several initial weights under the same mask, which magnitude"
   " pruning took from the trained ticket of the level before. If the ticket's own initial weights lead back"
   " to the dense network's shape and others don't, then these weights, and not the mask alone, carry the"
   " decision boundary.",
 )
-_NOTES = (
+_MEASURES = (
   "Shape distances are in mean widths of the polygon, as means ± sample standard deviations over the seeds;"
   " in brackets, in how many seeds the ticket is closer. The polygon is the hull of both zonotopes, without"
-  " biases, which move lines and leave their directions as they are.",
-  "glorot: a fresh Glorot normal draw; gaussian: standard normal; reshuffle: the kept initial weights,"
-  " permuted within each layer; sign kept: glorot with the signs of the initial weights; zero mean: normal"
-  " with the standard deviation of the layer's kept initial weights. results.csv and pruning.csv have every"
-  " number.",
+  " biases, which move lines and leave their directions as they are. results.csv and pruning.csv have every"
+  " number."
 )
+_CONTROLS = {
+  "glorot": "a fresh Glorot normal draw",
+  "gaussian": "standard normal",
+  "reshuffle": "the kept initial weights, permuted within each layer",
+  "sign_kept": "as glorot, with the signs of the initial weights",
+  "zero_mean": "normal with the standard deviation of the layer's kept initial weights",
+}
 _IN_A_PLANE = (
   "The network has more than two inputs: it is seen in a plane through the mean of the two classes, and its"
   " polytopes are projected on the directions of the plane. Points are projected too, so that a point may"
@@ -47,9 +53,9 @@ _IN_A_PLANE = (
 _FIGURES = {
   "boundary.png": (
     "Data, decision regions and tropical hypersurface of the dense network",
-    "Test examples of the first seed's dense network, the regions in which one class or the other is chosen"
-    " (colours), the decision boundary (thick), and the tropical hypersurface T(R) that contains it (thin):"
-    " where the network bends.",
+    "Test examples, the regions in which either logit of the pair is the larger (colours) in the first seed's"
+    " dense network, the decision boundary (thick), and the tropical hypersurface T(R) that contains it"
+    " (thin): where whichever side is ahead bends.",
   ),
   "ticket_boundary.png": (
     "Data, decision regions and tropical hypersurface of the sparsest ticket",
@@ -68,7 +74,7 @@ _FIGURES = {
   "shape_distance.png": (
     "Shape distance to the dense polygon against the weights remaining",
     "Shape distance to the dense network's polygon, after training from each initialisation: means over the"
-    " seeds, with intervals as the legend says.",
+    " seeds. The title says what the bars are.",
   ),
   "pruning.png": (
     "Shape distance and accuracy of pruned networks that are not trained again",
@@ -106,16 +112,19 @@ def write(place, work, *, animated=True):
     files.write(place.path / name, image)
   if animated:
     images |= {name: (place.path / name).read_bytes() for name in drawn.animate()}
-  planned = len(pieces.planned(work.settings, work.settings.seeds))
-  sentences = verdict(rows, pruned, planned=planned)
-  files.write(place.path / "report.html", _html(place, rows, pruned, images, sentences))
+  s = work.settings
+  sentences = verdict(rows, pruned, levels=s.levels, controls=s.controls, seeds=s.seeds)
+  files.write(place.path / "report.html", _html(place, drawn, rows, pruned, images, sentences))
   return sentences
 
 
-def _html(place, rows, pruned, images, sentences):
+def _html(place, drawn, rows, pruned, images, sentences):
   config = json.loads((place.path / "config.json").read_text(encoding="utf-8"))
   title = f"{config['model']} on {config['dataset']}"
-  notes = _NOTES if config["dataset"] in ("moons", "circles", "blobs") else (_IN_A_PLANE, *_NOTES)
+  notes = [_MEASURES, *([_IN_A_PLANE] if drawn.in_a_plane else [])]
+  if config["controls"]:
+    named = (f"{_words(name)}: {_CONTROLS[name]}" for name in config["controls"])
+    notes.append(f"Initial weights: {'; '.join(named)}.")
   body = [
     page.element("h1", title),
     page.element("p", "The tropical geometry of its decision boundary", kind="subtitle"),

@@ -39,11 +39,14 @@ def closer(ticket, control):
   return sum(ticket[seed] < control[seed] for seed in seeds), len(seeds)
 
 
-def complete(rows, level):
-  """Dict from start to its values at `level`, where all of several starts have the same seeds.
+def compared(rows, level, controls):
+  """Dict from start to a dict from seed to the shape distance at `level`, where it can be compared.
 
-  Returns None where the ticket or a control is not trained yet in a seed.
+  Seeds count in which the ticket and all controls are trained; None where there is none.
   """
   own = {name: levels.get(level, {}) for name, levels in by_start(rows, "shape_distance").items()}
-  seeds = {frozenset(values) for values in own.values()}
-  return own if len(seeds) == 1 and len(own) > 1 and own.get(TICKET) else None
+  if not controls or any(name not in own for name in (TICKET, *controls)):
+    return None
+  seeds = set.intersection(*(set(own[name]) for name in (TICKET, *controls)))
+  starts = {name: {seed: own[name][seed] for seed in sorted(seeds)} for name in (TICKET, *controls)}
+  return starts if seeds else None

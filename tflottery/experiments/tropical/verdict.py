@@ -7,37 +7,44 @@ from tflottery.experiments.tropical import summary
 from tflottery.experiments.tropical.starts import TICKET
 
 
-def verdict(rows, pruned, *, planned):
+def verdict(rows, pruned, *, levels, controls, seeds):
   """What the rows say of the ticket's initial weights, and of pruning without training.
 
-  The higher sparsities are those of the sparser half of the levels, the middle one included.
+  The higher sparsities are those of the sparser half of the levels, the middle one included. A level
+  counts with the seeds in which the ticket and all controls are trained.
 
   Args:
     rows: those of results.csv.
     pruned: those of pruning.csv.
-    planned: how many rows `results.csv` has at the end.
+    levels, controls, seeds: what is planned: the number of levels, the names of the controls, the seeds.
 
-  >>> verdict([], [], planned=1)
+  >>> verdict([], [], levels=8, controls=("glorot",), seeds=(0,))
   ['Nothing is trained yet.']
   """
-  dense = [row for row in rows if row["level"] == 0]
-  if not dense:
+  if not any(row["level"] == 0 for row in rows):
     return ["Nothing is trained yet."]
-  sentences = [*_of_shapes(rows), *_of_accuracies(rows, dense), *_of_rules(pruned)]
+  planned = len(seeds) * (1 + levels * (1 + len(controls)))
+  sentences = [*_of_shapes(rows, levels, controls), *_of_accuracies(rows), *_of_rules(pruned)]
   if len(rows) < planned:
     sentences.insert(0, f"Unfinished: {len(rows)} of {planned} trainings are done.")
   return sentences
 
 
-def _of_shapes(rows):
-  levels = summary.remaining(rows)
-  found = {level: summary.complete(rows, level) for level in levels}
+def _of_shapes(rows, levels, controls):
+  found = {level: summary.compared(rows, level, controls) for level in range(1, levels + 1)}
   found = {level: own for level, own in found.items() if own}
+  sparse = [level for level in found if level > levels // 2]
   if not found:
     return []
-  sparse = list(found)[len(found) // 2 :]
+  remaining = summary.remaining(rows)
   lost = {level: names for level in found if (names := _lower(found[level]))}
-  return [_headline(lost, sparse), _of_sparse(found, levels, sparse), _of_all(found, levels, lost)]
+  if not sparse:
+    return ["None of the higher sparsities is trained yet.", _of_all(found, remaining, lost)]
+  return [
+    _headline(found, lost, sparse),
+    _of_sparse(found, remaining, sparse),
+    _of_all(found, remaining, lost),
+  ]
 
 
 def _lower(own):
@@ -48,22 +55,23 @@ def _lower(own):
   )
 
 
-def _headline(lost, sparse):
+def _headline(found, lost, sparse):
+  counts = {len(found[level][TICKET]) for level in sparse}
+  over = "In the one seed" if counts == {1} else f"On average over {_seeds(min(counts))}"
+  over += " or more" * (len(counts) > 1)
+  claim = "keep the shape of the dense network's polygon better than every control"
   worse = [level for level in sparse if level in lost]
   if not worse:
-    return (
-      "At the higher sparsities, the ticket's initial weights keep the shape of the dense network's "
-      "polygon better than every control."
-    )
+    return f"{over}, at the higher sparsities the ticket's initial weights {claim}."
   names = dict.fromkeys(_words(name) for level in worse for name in lost[level])
   return (
-    "At the higher sparsities, the ticket's initial weights do NOT keep the shape of the dense network's "
-    f"polygon better than every control: at {len(worse)} of {len(sparse)} levels {' and '.join(names)} "
-    f"{'comes' if len(names) == 1 else 'come'} as close or closer."
+    f"{over}, at the higher sparsities the ticket's initial weights do NOT {claim}: at {len(worse)} of "
+    f"{len(sparse)} levels {' and '.join(names)} {'comes' if len(names) == 1 else 'come'} as close or "
+    "closer."
   )
 
 
-def _of_sparse(found, levels, sparse):
+def _of_sparse(found, remaining, sparse):
   """The mean distances of the ticket and of the closest control, at each level."""
   parts = []
   for level in sparse:
@@ -71,7 +79,7 @@ def _of_sparse(found, levels, sparse):
     name = min((n for n in own if n != TICKET), key=lambda n: summary.mean(own[n]))
     wins, seeds = summary.closer(own[TICKET], own[name])
     parts.append(
-      f"at {percent(levels[level])} % of the weights {summary.mean(own[TICKET]):.3f} against "
+      f"at {percent(remaining[level])} % of the weights {summary.mean(own[TICKET]):.3f} against "
       f"{summary.mean(own[name]):.3f} ({_words(name)}; the ticket is closer in {wins} of {_seeds(seeds)})"
     )
   return (
@@ -80,23 +88,30 @@ def _of_sparse(found, levels, sparse):
   )
 
 
-def _of_all(found, levels, lost):
-  won = len(found) - len(lost)
-  text = f"Over all {len(found)} levels, the ticket's mean distance is the lowest at {won}"
+def _of_all(found, remaining, lost):
+  if len(found) == 1:
+    return f"One level is compared; the ticket's mean distance is {'not ' * bool(lost)}the lowest."
+  text = f"Over all {len(found)} levels, the ticket's mean distance is the lowest at {len(found) - len(lost)}"
   if not lost:
     return f"{text}."
-  return f"{text}; a control is as low or lower at {_percents(levels, lost)} of the weights."
+  return f"{text}; a control is as low or lower at {_percents(remaining, lost)} of the weights."
 
 
-def _of_accuracies(rows, dense):
+def _of_accuracies(rows):
+  """The dense networks and the sparsest tickets of the same seeds."""
+  remaining = summary.remaining(rows)
+  tickets = {
+    row["seed"]: row
+    for row in rows
+    if remaining and row["level"] == max(remaining) and row["start"] == TICKET
+  }
+  dense = [row for row in rows if row["level"] == 0 and (row["seed"] in tickets or not tickets)]
   text = f"The dense network reaches {_accuracy(dense)} test accuracy"
-  levels = summary.remaining(rows)
-  ticket = [row for row in rows if levels and row["level"] == max(levels)]
-  ticket = [row for row in ticket if row["start"] == TICKET]
-  if not ticket:
+  if not tickets:
     return [f"{text}."]
-  sparsest = percent(levels[max(levels)])
-  return [f"{text}, the ticket with {sparsest} % of the weights {_accuracy(ticket)}."]
+  sparsest = percent(remaining[max(remaining)])
+  own = _accuracy(list(tickets.values()))
+  return [f"{text}, the ticket with {sparsest} % of the weights {own} ({_seeds(len(tickets))})."]
 
 
 def _of_rules(pruned):
@@ -121,8 +136,8 @@ def _accuracy(rows):
   return f"{100 * statistics.fmean(row['test_accuracy'] for row in rows):.2f} %"
 
 
-def _percents(levels, chosen):
-  return ", ".join(f"{percent(levels[level])}" for level in chosen) + " %"
+def _percents(remaining, levels):
+  return ", ".join(percent(remaining[level]) for level in levels) + " %"
 
 
 def _seeds(count):
