@@ -4,10 +4,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from builders import KERASES
 
 import tflottery as tfl
-from tflottery.analysis.tropical.blocks import decision_polytopes, network_of, tropical_masks
+from tflottery import site as sites
+from tflottery.analysis.tropical.blocks import (
+  decision_polytopes,
+  network_of,
+  paths_of,
+  tropical_masks,
+)
 from tflottery.analysis.tropical.chains import chain
 from tflottery.analysis.tropical.magnitude import magnitude_prune
 from tflottery.analysis.tropical.pruning import tropical_prune
@@ -38,6 +45,17 @@ def three(k):
     layers.Dense(3, "relu", name="b"),
     layers.Dense(2, name="c"),
   )
+
+
+def between(k, function):
+  """A functional model of Dense, `function` and Dense."""
+  x = k.Input((2,))
+  h = function(k.layers.Dense(3, "relu", name="hidden")(x))
+  return randomise(k.Model(x, k.layers.Dense(2, name="out")(h)))
+
+
+def inner(k, *layers):
+  return k.Sequential([k.Input((3,)), *layers], name="inner")
 
 
 def inputs_of(model, seed=1):
@@ -80,6 +98,19 @@ PLAIN = {
   ),
   "reshaped": lambda k: sequential(
     k, k.layers.Reshape((-1,)), k.layers.Dense(3, "relu"), k.layers.Dense(2), shape=(2, 3)
+  ),
+  "a function of the library's": lambda k: between(k, keras.ops.relu if k is keras else tf.nn.relu),
+  "dropout in a model that is in no training": lambda k: between(
+    k, lambda h: inner(k, k.layers.Dropout(0.5))(h, training=False)
+  ),
+  "what draws nothing in a model in training": lambda k: between(
+    k, lambda h: inner(k, k.layers.ActivityRegularization(0.1))(h, training=True)
+  ),
+  "channels first, of one axis": lambda k: sequential(
+    k,
+    k.layers.Flatten(data_format="channels_first"),
+    k.layers.Dense(3, "relu"),
+    k.layers.Dense(2),
   ),
   "one input, one unit, many classes": lambda k: sequential(
     k, k.layers.Dense(1, "relu"), k.layers.Dense(7), shape=(1,)
@@ -226,10 +257,14 @@ def derived(k):
   return sequential(k, Doubled(3, "relu", name="twice"), k.layers.Dense(2))
 
 
-def drawn(k):
+def masked(k):
   x = k.Input((2,))
-  h = k.layers.Dropout(0.5, name="drawn")(k.layers.Dense(3, "relu")(x), training=True)
-  return k.Model(x, k.layers.Dense(2)(h))
+  logits = k.layers.Dense(2)(k.layers.Dense(3, "relu")(x))
+  return k.Model(x, k.layers.Softmax(name="x")(logits, mask=np.array([[True, False]])))
+
+
+def flattened(k):
+  return k.layers.Flatten(), k.layers.Dense(3, "relu"), k.layers.Dense(2)
 
 
 def skipping(k):
@@ -324,7 +359,44 @@ REFUSED = {
     "`x`.*two classes.*Give it two",
   ),
   "derived": (derived, r"`twice` \(Doubled\).*derived"),
-  "drawn in inference": (drawn, "`drawn`.*training=True"),
+  "drawn in inference": (
+    lambda k: between(k, lambda h: k.layers.Dropout(0.5, name="x")(h, training=True)),
+    "`x`.*training=True. Call it without",
+  ),
+  "drawn, in a model that is called in training": (
+    lambda k: between(k, lambda h: inner(k, k.layers.Dropout(0.5, name="x"))(h, training=True)),
+    "`inner/x`.*a model that it is in, is called with training=True",
+  ),
+  "noise, in a model in such a model": (
+    lambda k: between(
+      k,
+      lambda h: k.Sequential([inner(k, k.layers.GaussianNoise(0.5, name="x"))])(h, training=True),
+    ),
+    "/inner/x`.*training=True",
+  ),
+  "channels first": (
+    lambda k: sequential(
+      k,
+      k.layers.Flatten(data_format="channels_first", name="x"),
+      k.layers.Dense(3, "relu"),
+      k.layers.Dense(2),
+      shape=(2, 3),
+    ),
+    "`x`.*permutes its inputs.*Use 'channels_last'",
+  ),
+  "another function of the library's": (
+    lambda k: between(k, keras.ops.relu6 if k is keras else tf.nn.relu6),
+    r"relu6` \((Relu6|TFOpLambda)\)",
+  ),
+  "a ReLU of the logits": (
+    lambda k: sequential(k, k.layers.Dense(3, "relu"), k.layers.Dense(2), k.layers.ReLU(name="x")),
+    "`x`.*ends the model, where a Dense layer of logits is needed. Name",
+  ),
+  "what is random in training": (
+    lambda k: sequential(k, k.layers.RandomFlip(name="x"), *flattened(k), shape=(2, 2, 1)),
+    "`x`.*one hidden layer is all that is read. Name",
+  ),
+  "a softmax of some classes": (masked, r"`x` \(Softmax\)"),
   "a sum": (skipping, r"`add` \(Add\)"),
   "a function": (
     lambda k: dense(k, k.layers.ReLU(), k.layers.Lambda(lambda x: x, name="x")),
@@ -338,6 +410,38 @@ def test_other_forms_are_refused_by_the_name_and_class_of_a_layer(k, form):
   build, message = REFUSED[form]
   with pytest.raises(ValueError, match=message):
     network_of(build(k))
+
+
+def test_training_that_is_given_by_position_counts_as_well():
+  layers = tf_keras.layers
+  for function in (
+    lambda h: layers.Dropout(0.5)(h, True),
+    lambda h: inner(tf_keras, layers.Dropout(0.5))(h, True),
+  ):
+    with pytest.raises(ValueError, match="is called with training=True"):
+      network_of(between(tf_keras, function))
+
+
+def test_a_calls_own_training_or_that_of_its_model_counts_as_in_each_keras(k):
+  x = k.Input((3,))
+  drawing = k.Model(x, k.layers.Dropout(0.5)(x, training=True))
+  model = between(k, lambda h: drawing(h, training=False))
+  x = inputs_of(model)
+  if k is keras:
+    assert network_of(model)(x) == pytest.approx(model(x).numpy(), abs=1e-5)
+  else:
+    with pytest.raises(ValueError, match="training=True"):
+      network_of(model)
+
+
+def test_a_class_that_overrides_how_it_is_called_is_refused(k):
+  class Doubled(k.Sequential):
+    def __call__(self, *args, **kwargs):
+      return 2 * super().__call__(*args, **kwargs)
+
+  layers = k.Input((2,)), k.layers.Dense(3, "relu"), k.layers.Dense(2)
+  with pytest.raises(ValueError, match=r"\(Doubled\).*a call or __call__ of its own"):
+    network_of(Doubled(layers))
 
 
 def test_several_inputs_or_outputs_are_refused(k):
@@ -393,7 +497,7 @@ def test_weights_that_are_not_finite_are_refused_by_their_layer(k, value):
     decision_polytopes(model)
 
 
-def test_a_layer_that_is_called_twice_can_be_both_but_has_one_mask(k):
+def test_a_layer_that_is_called_twice_can_be_both_but_has_one_path_and_mask(k):
   layer = k.layers.Dense(2, name="both")
   x = k.Input((2,))
   model = randomise(k.Model(x, layer(k.layers.ReLU()(layer(x)))))
@@ -401,8 +505,9 @@ def test_a_layer_that_is_called_twice_can_be_both_but_has_one_mask(k):
   assert network_of(model)(x) == pytest.approx(model(x).numpy(), abs=1e-5)
   with pytest.raises(ValueError, match=r"`both`.*called 2 times"):
     network_of(model, ("both", "both"))
-  with pytest.raises(ValueError, match=r"`both`.*two masks"):
-    tropical_masks(model, 0.5)
+  for function in (paths_of, lambda model: tropical_masks(model, 0.5)):
+    with pytest.raises(ValueError, match=r"`both`.*is both layers.*Give each its own layer"):
+      function(model)
 
 
 @pytest.mark.parametrize("k", KERASES)
@@ -413,26 +518,84 @@ def test_supermask_models_are_refused_and_their_plain_models_are_read(k):
   assert not network_of(tfl.supermasks.plain(model)).A.any()
 
 
-@pytest.mark.slow
-def test_quantized_layers_are_refused_and_lora_is_added():
+def test_lora_is_added_and_has_no_path(tmp_path):
   model = dense(keras, keras.layers.ReLU())
   model.layers[0].enable_lora(1)
   model.layers[0].lora_kernel_b.assign([[1.0, 2.0, 3.0]])
   x = inputs_of(model)
-  assert network_of(model)(x) == pytest.approx(model(x).numpy(), abs=1e-5)
-  model = dense(keras, keras.layers.ReLU())
-  model.quantize("int8")
-  with pytest.raises(ValueError, match=r"layer `hidden`.*quantized"):
-    network_of(model)
+  expected = model(x).numpy()
+  assert network_of(model)(x) == pytest.approx(expected, abs=1e-5)
+  for function in (paths_of, lambda model: tropical_masks(model, 0.5)):
+    with pytest.raises(ValueError, match=r"layer `hidden`.*LoRA.*Save the model's weights"):
+      function(model)
+  model.save_weights(tmp_path / "merged.weights.h5")
+  plain = dense(keras, keras.layers.ReLU())
+  plain.load_weights(tmp_path / "merged.weights.h5")
+  assert network_of(plain)(x) == pytest.approx(expected, abs=1e-5)
+  assert "c1" in paths_of(plain)
 
 
 @pytest.mark.slow
-def test_tfmots_wrappers_are_refused(tfmot):
-  import tf_keras
+def test_quantized_layers_are_refused():
+  model = dense(keras, keras.layers.ReLU())
+  model.quantize("int8")
+  for function in (network_of, paths_of):
+    with pytest.raises(ValueError, match=r"layer `hidden`.*quantized"):
+      function(model)
 
-  model = tfmot.sparsity.keras.prune_low_magnitude(dense(tf_keras, tf_keras.layers.ReLU()))
-  with pytest.raises(ValueError, match=r"\(PruneLowMagnitude\).*strip_pruning"):
-    network_of(model)
+
+@pytest.mark.slow
+def test_what_tfmot_wraps_is_refused_with_its_own_cure(tfmot):
+  def built():
+    return dense(tf_keras, tf_keras.layers.ReLU())
+
+  clustering = tfmot.clustering.keras
+  start = clustering.CentroidInitialization.LINEAR
+  for wrapped, message in [
+    (tfmot.sparsity.keras.prune_low_magnitude(built()), r"\(PruneLowMagnitude\).*strip_pruning"),
+    (
+      clustering.cluster_weights(built(), number_of_clusters=2, cluster_centroids_init=start),
+      r"\(ClusterWeights\).*strip_clustering",
+    ),
+    (tfmot.quantization.keras.quantize_model(built()), r"\(Quantize\w+\).*before its quantization"),
+  ]:
+    with pytest.raises(ValueError, match=message):
+      network_of(wrapped)
+
+
+# paths
+
+
+def test_paths_are_those_of_the_weights_that_the_network_has(k):
+  model = three(k)
+  assert paths_of(model, ("b", "c")) == {
+    "A": "b/kernel", "B": "c/kernel", "c1": "b/bias", "c2": "c/bias",
+  }  # fmt: skip
+  network, weights = network_of(model, ("a", "b")), sites.weights(model)
+  for name, path in paths_of(model, ("a", "b")).items():
+    assert (getattr(network, name) == sites.value(weights[path]).T).all()
+
+
+def test_paths_follow_the_calls_and_not_the_order_of_the_layers(k):
+  first, last = k.layers.Dense(2, "relu", use_bias=False), k.layers.Dense(2)
+  x = k.Input((2,))
+  last(k.Input((2,)))
+  after = k.Sequential([k.Input((2,)), last], name="after")
+  norm = k.layers.BatchNormalization()
+  model = k.Model(x, norm(after(first(norm(x)))))
+  block = (first.name, last.name)
+  expected = {"A": f"{first.name}/kernel", "B": f"after/{last.name}/kernel"}
+  assert paths_of(model, block) == expected | {"c2": f"after/{last.name}/bias"}
+  with pytest.raises(ValueError, match="BatchNormalization"):
+    paths_of(model)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
+def test_paths_are_found_in_any_float_dtype(k, dtype):
+  model = sequential(k, k.layers.Dense(3, "relu", dtype=dtype), k.layers.Dense(2, dtype=dtype))
+  assert list(paths_of(model).values()) == [
+    f"{layer.name}/{weight}" for weight in ("kernel", "bias") for layer in model.layers
+  ]
 
 
 # polytopes and masks
@@ -501,6 +664,10 @@ def test_a_frozen_layer_has_no_masks(k):
   model = dense(k, k.layers.ReLU())
   model.layers[0].trainable = False
   assert network_of(model).A.shape == (3, 2)
+  with pytest.raises(ValueError, match=r"`hidden`.*not trainable"):
+    tropical_masks(model, 0.5)
+  model.trainable = False
+  assert paths_of(model)["A"] == "hidden/kernel"
   with pytest.raises(ValueError, match=r"`hidden`.*not trainable"):
     tropical_masks(model, 0.5)
 

@@ -9,11 +9,12 @@ from builders import KERASES
 from runs import Stop
 from searches import command, config, run
 
+from tflottery.analysis.tropical.blocks import paths_of
 from tflottery.analysis.tropical.network import Network
 from tflottery.experiments import task
 from tflottery.experiments.tropical import experiment, pieces, settings
 from tflottery.experiments.tropical.starts import CONTROLS, start
-from tflottery.experiments.tropical.task import Task, paths_of
+from tflottery.experiments.tropical.task import Task
 from tflottery.experiments.tropical.views import MEASURES, View, network_from
 from tflottery.experiments.tropical.workdir import TABLES, Workdir
 from tflottery.tickets.ticket import Ticket

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from tflottery.analysis import tropical_animation, tropical_plots
+from tflottery.analysis import shape_plots, tropical_animation, tropical_plots
 from tflottery.analysis.tropical.network import Network
 from tflottery.analysis.tropical.polytopes import DecisionPolytopes
 from tflottery.analysis.tropical_drawings import COLOURS, box_of
@@ -15,6 +15,7 @@ from tflottery.analysis.tropical_drawings import COLOURS, box_of
 # f_0 - f_1 = max(x, 0) - max(2 y, 0) + 2, which is 0 from (-1, 1) by (0, 1) to (2, 2).
 BENT = DecisionPolytopes(Network([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[0, -2]))
 BOX = ((-1, 4), (-1, 2))
+PLANE = ("first direction of the plane", "second direction of the plane")
 SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]])
 ORIGIN = np.zeros((1, 2))
 
@@ -23,6 +24,13 @@ def _labelled(axes, words):
   """The artist of `axes` whose label begins with these words."""
   [found] = [child for child in axes.get_children() if str(child.get_label()).startswith(words)]
   return found
+
+
+def _assert_nothing_is_cut_off(figure):
+  figure.draw_without_rendering()
+  left, bottom, right, top = figure.get_tightbbox().extents
+  width, height = figure.get_size_inches()
+  assert min(left, bottom, width - right, height - top) > 0.03, "the layout leaves 0.04 inches"
 
 
 def _segments(axes, words):
@@ -76,6 +84,18 @@ def test_the_box_is_what_the_points_fill_and_a_boundary_outside_is_said_to_be_th
 
 
 @pytest.mark.parametrize(
+  "box", [((-1, 4), (-1, 2)), ((-4, 4), (-1, 1)), ((0, 1), (0, 9))], ids=["wide", "wider", "high"]
+)
+def test_a_boundary_fills_its_figure_whatever_the_box(box):
+  figure = tropical_plots.boundary_figure(BENT, [[0, 0]], [2], box=box, title="T", names=PLANE)
+  _assert_nothing_is_cut_off(figure)
+  [axes] = figure.axes
+  assert (axes.get_xlabel(), axes.get_ylabel()) == PLANE
+  below, above = (part.get_window_extent() for part in (axes.title, figure.legends[0]))
+  assert 0 < (above.y0 - below.y1) / figure.dpi < 0.2, "in inches"
+
+
+@pytest.mark.parametrize(
   ("points", "labels", "words"),
   [
     (np.zeros((4, 64)), [0] * 4, r"points has the shape \(4, 64\).*project"),
@@ -110,6 +130,23 @@ def test_the_polytopes_and_the_edges_that_cross_the_boundary():
     frozenset({(0.0, 0.0), (0.0, 2.0)}),
     frozenset({(1.0, 0.0), (0.0, 2.0)}),
   }
+
+
+def test_the_polytopes_fit_with_every_line_of_the_legend_and_long_names():
+  # Z1 and Z2 share the vertex 0, and each has some of its own.
+  network = Network([[1, 0], [0, 2], [1, 1]], [[1, 0, 1], [0, 1, 0.5]], c1=[0.5, -0.3, 0.2])
+  figure = tropical_plots.polytopes_figure(DecisionPolytopes(network), names=PLANE)
+  assert len(figure.legends[0].get_texts()) == 7
+  _assert_nothing_is_cut_off(figure)
+  for axes in figure.axes:
+    labels = axes.get_xlabel(), axes.get_ylabel()
+    assert labels == tuple(f"Slope along {name}" for name in PLANE)
+
+
+def test_an_edge_that_is_not_there_is_not_in_the_legend():
+  far = DecisionPolytopes(Network([[1, 0]], [[1], [0]], c2=[1, 0]))
+  [legend] = tropical_plots.polytopes_figure(far).legends
+  assert not any("edge" in text.get_text() for text in legend.get_texts())
 
 
 @pytest.mark.parametrize("weights", [[[0], [0]], [[1], [-1]]], ids=["point", "segment"])
@@ -147,9 +184,19 @@ def test_polygons_are_compared_in_place_and_size_over_the_dense_one():
   assert [axes.get_ylabel() for axes in panels[::2]] == ["ticket", "Glorot"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_caption_of_the_polygons_fits(count):
+  columns = list(range(count))
+  rows, distances = {"class distribution": dict.fromkeys(columns, SQUARE)}, {"a": {0: 1}}
+  figure = tropical_plots.polygons_figure(
+    rows, columns=columns, reference=SQUARE, distances=distances
+  )
+  _assert_nothing_is_cut_off(figure)
+
+
 def test_bars_are_the_interval_of_the_mean_of_five_seeds():
   lines = {"ticket": {100.0: [0.0] * 5, 10.0: [1.0, 2.0, 3.0, 4.0, 5.0]}}
-  axes = tropical_plots.shape_distance_figure(lines).axes[0]
+  axes = shape_plots.shape_distance_figure(lines).axes[0]
   points, ends, _ = _bars(axes)["ticket"]
   assert points == [(10.0, 3.0), (100.0, 0.0)]
   half = 2.7764451 * (2.5 / 5) ** 0.5  # Student's t of 4 degrees of freedom
@@ -160,11 +207,16 @@ def test_bars_are_the_interval_of_the_mean_of_five_seeds():
 
 def test_bars_of_fewer_seeds_reach_from_the_lowest_to_the_highest_and_the_first_line_is_strongest():
   lines = {"ticket": {100.0: [0.1, 0.2, 0.6], 10.0: [1.0]}, "Glorot": {10.0: [2.0] * 5}}
-  axes = tropical_plots.shape_distance_figure(lines).axes[0]
+  axes = shape_plots.shape_distance_figure(lines).axes[0]
   (points, ends, strong), (_, _, weak) = _bars(axes)["ticket"], _bars(axes)["Glorot"]
   np.testing.assert_allclose(points, [(10.0, 1.0), (100.0, 0.3)])
   assert ends == [[1.0, 1.0], [0.1, 0.6]] and strong > weak
   assert "lowest to highest" in axes.get_title()
+
+
+def test_points_of_one_seed_say_so():
+  axes = shape_plots.shape_distance_figure({"ticket": {100.0: [0.1], 10.0: [1.0]}}).axes[0]
+  assert axes.get_title() == "one seed" and _bars(axes)["ticket"][1] == []
 
 
 def test_a_rule_looks_the_same_in_the_panel_of_every_measure():
@@ -172,7 +224,7 @@ def test_a_rule_looks_the_same_in_the_panel_of_every_measure():
     "Distance": {"tropical": {50.0: [1.0], 90.0: [2.0]}, "class_blind": {50.0: [3.0]}},
     "Test accuracy (%)": {"class_blind": {50.0: [97.0]}},
   }
-  upper, lower = tropical_plots.pruning_figure(measures).axes
+  upper, lower = shape_plots.pruning_figure(measures).axes
   assert _bars(upper)["tropical"][:2] == ([(50.0, 1.0), (90.0, 2.0)], [])
   assert ([(50.0, 97.0)], []) in [bars[:2] for bars in _bars(lower).values()]
   colours = [
@@ -189,12 +241,21 @@ def test_a_rule_looks_the_same_in_the_panel_of_every_measure():
   assert [text.get_text() for text in legend.get_texts()] == ["tropical", "class_blind"]
 
 
+def test_a_long_measure_is_no_higher_than_its_panel():
+  measures = {"Shape distance to the dense polygon\n(mean widths)": {"a": {50.0: [1.0]}}, "b": {}}
+  figure = shape_plots.pruning_figure(measures)
+  _assert_nothing_is_cut_off(figure)
+  upper = figure.axes[0]
+  label, panel = upper.yaxis.label.get_window_extent(), upper.get_window_extent()
+  assert label.height < panel.height
+
+
 def test_little_can_be_drawn_too():
   for figure in (
     tropical_plots.polygons_figure({}, columns=[], reference=ORIGIN),
     tropical_plots.polygons_figure({"a": {1.0: ORIGIN}}, columns=[1.0], reference=ORIGIN),
-    tropical_plots.shape_distance_figure({}),
-    tropical_plots.pruning_figure({}),
+    shape_plots.shape_distance_figure({}),
+    shape_plots.pruning_figure({}),
   ):
     figure.savefig(io.BytesIO(), format="png", dpi=20)
 
@@ -203,10 +264,14 @@ def test_an_animation_goes_round_and_holds_its_last_picture(tmp_path):
   half = DecisionPolytopes(Network([[1, 0]], [[1], [0]]))
   path = tmp_path / "new" / "training.gif"
   frames = [("step 0", half), ("step 1", BENT)]
-  tropical_animation.animate(frames, path, points=[[0, 0]], labels=[0], frames_per_second=1)
+  options = {"points": [[0, 0]], "labels": [0], "names": PLANE, "frames_per_second": 1}
+  tropical_animation.animate(frames, path, box=BOX, **options)
   with Image.open(path) as image:
     durations = [image.seek(i) or image.info["duration"] for i in range(image.n_frames)]
     assert image.info["loop"] == 0
+    seen = np.asarray(image.convert("L"))
+  edges = np.concatenate([seen[[0, -1]].ravel(), seen[:, [0, -1]].ravel()])
+  assert edges.min() == 255, "nothing is cut off"
   assert durations == [1000, 3000]
   assert [file.name for file in path.parent.iterdir()] == ["training.gif"]
 

@@ -11,6 +11,7 @@ from tflottery.analysis.tropical.subdivision import subdivision
 
 # Of the pair's first and second class: of Okabe and Ito's, dark for points and light for regions.
 COLOURS = ("#d55e00", "#0072b2")
+NAMES = ("$x_1$", "$x_2$")  # of the two coordinates, where none are given
 _LIGHT = ("#fbe6d8", "#d8e9f5")
 _MARKERS = ("o", "^")
 _INK, _GREY = "#111111", "#8a8a8a"
@@ -41,7 +42,7 @@ def box_of(points):
   return tuple((float(a - margin), float(b + margin)) for a, b in zip(low, high, strict=True))
 
 
-def draw_boundary(axes, polytopes, points, labels, *, box):
+def draw_boundary(axes, polytopes, points, labels, *, box, names=NAMES):
   """The plane as the network cuts it: data, decision regions, decision boundary, T(R).
 
   Args:
@@ -50,6 +51,7 @@ def draw_boundary(axes, polytopes, points, labels, *, box):
     points: [n, 2], as the network takes them; n may be 0.
     labels: [n], classes; those outside the pair are drawn grey.
     box: ((x0, x1), (y0, y1)), what is shown.
+    names: of the two coordinates.
 
   Raises:
     ValueError: the network has not two inputs, points that don't lie in the plane, or another number
@@ -70,9 +72,9 @@ def draw_boundary(axes, polytopes, points, labels, *, box):
   ):
     axes.add_collection(LineCollection(segments, label=label, **style), autolim=False)
   if not len(pieces):
-    place = {"transform": axes.transAxes, "ha": "center", "fontsize": 8}
+    place = {"transform": axes.transAxes, "ha": "center", "va": "bottom", "fontsize": 8}
     axes.text(0.5, 0.02, "no decision boundary in this box", **place)
-  axes.set(xlim=box[0], ylim=box[1], aspect="equal")
+  axes.set(xlim=box[0], ylim=box[1], aspect="equal", xlabel=names[0], ylabel=names[1])
 
 
 def _check_data(points, labels):
@@ -137,7 +139,7 @@ def draw_polygon(axes, polygon, colour, *, label=None, fill=0.22, line="-", widt
   )
 
 
-def draw_zonotopes(axes, polytopes, *, limits=None):
+def draw_zonotopes(axes, polytopes, *, names=NAMES, limits=None):
   """The two zonotopes of `DecisionPolytopes` and their hull; `limits` as from `limits_of`."""
   hull = polytopes.hull()
   # The second is thinner, so that both are seen where they coincide.
@@ -146,10 +148,10 @@ def draw_zonotopes(axes, polytopes, *, limits=None):
     label = f"zonotope Z{index}, for class {number}"
     draw_polygon(axes, zonotope, colour, label=label, width=width)
   draw_polygon(axes, hull, _INK, label="their hull", fill=0, line=(0, (4, 2)), width=0.9)
-  _set_slopes(axes, limits or limits_of([hull]))
+  _set_slopes(axes, limits or limits_of([hull]), names)
 
 
-def draw_subdivision(axes, polytopes):
+def draw_subdivision(axes, polytopes, *, names=NAMES):
   """The dual subdivision of the hull; thick, its edges that are dual to pieces of the boundary."""
   parts = subdivision(polytopes)
   vertices, crossing = parts.vertices, parts.crossing_edges
@@ -160,14 +162,15 @@ def draw_subdivision(axes, polytopes):
   )
   width = 2.2 if len(crossing) <= _MANY_EDGES else 1
   label = "edge between Z1 and Z2: at right angles to a piece of the boundary"
-  edges = LineCollection(vertices[crossing], colors=_INK, linewidths=width, label=label)
-  axes.add_collection(edges, autolim=False)
+  if len(crossing):
+    edges = LineCollection(vertices[crossing], colors=_INK, linewidths=width, label=label)
+    axes.add_collection(edges, autolim=False)
   size = 30 / (1 + len(vertices) / _MANY_VERTICES) ** 0.5
   for owner, colour, label in zip((0, 1, 2), (*COLOURS, _INK), _OWNERS, strict=True):
     own = vertices[parts.owners == owner]
     if len(own):
       axes.scatter(*own.T, s=size, color=colour, linewidths=0, label=label, zorder=3)
-  _set_slopes(axes, limits_of([vertices]))
+  _set_slopes(axes, limits_of([vertices]), names)
 
 
 def limits_of(polygons):
@@ -181,7 +184,16 @@ def limits_of(polygons):
   return tuple(((low + high) / 2 - half, (low + high) / 2 + half) for low, high in box)
 
 
-def _set_slopes(axes, limits):
+def settle(figure):
+  """Lay out a figure with the constrained layout until the labels of axes of equal aspect fit.
+
+  The layout takes the room that such axes leave empty for room that their labels may use, and gives a
+  part of it to others. Each turn leaves a quarter of the error.
+  """
+  for _ in range(4):
+    figure.get_layout_engine().execute(figure)
+
+
+def _set_slopes(axes, limits, names):
   axes.set(xlim=limits[0], ylim=limits[1], aspect="equal")
-  axes.set_xlabel("Slope along $x_1$")
-  axes.set_ylabel("Slope along $x_2$")
+  axes.set(xlabel=f"Slope along {names[0]}", ylabel=f"Slope along {names[1]}")

@@ -1,33 +1,32 @@
-"""Tropical plots: decision boundaries, the polytopes that govern them, and how shapes are kept.
+"""Tropical plots: decision boundaries, the polytopes that govern them, and polygons side by side.
 
 Alfarra et al. 2022, On the Decision Boundaries of Neural Networks: A Tropical Geometry Perspective,
 arXiv:2002.08838.
 """
 
 import math
-import statistics
 
 import numpy as np
-import scipy.stats
 from matplotlib.figure import Figure
 
-from tflottery.analysis.axes import add_legend, line_styles, new_axes, set_style
-from tflottery.analysis.plots import set_remaining_axis
+from tflottery.analysis.axes import add_legend, set_style
 from tflottery.analysis.results import percent
 from tflottery.analysis.tropical.polygons import normalise
 from tflottery.analysis.tropical_drawings import (
+  NAMES,
   box_of,
   draw_boundary,
   draw_polygon,
   draw_subdivision,
   draw_zonotopes,
+  settle,
 )
 
 _SHAPE, _REFERENCE = "#0072b2", "#9a9a9a"
-_ENOUGH_SEEDS = 5  # for an interval of the mean to say more than the seeds themselves
+_CAPTION_INCHES = 4.5  # what the caption of the polygons takes
 
 
-def boundary_figure(polytopes, points, labels, *, box=None, title="", names=("$x_1$", "$x_2$")):
+def boundary_figure(polytopes, points, labels, *, box=None, title="", names=NAMES):
   """The data over the decision regions of a pair of classes, with the decision boundary and T(R).
 
   Light colours say which of the pair's two logits is larger, a thick line where they are equal. Thin
@@ -49,17 +48,18 @@ def boundary_figure(polytopes, points, labels, *, box=None, title="", names=("$x
       points nor a box.
   """
   box = box_of(points) if box is None else box
-  figure = Figure(figsize=(6.2, 5.4), dpi=160, layout="constrained")
+  width, height = (high - low for low, high in box)
+  size = (6.2, 1.3 + np.clip(5.3 * height / width, 1, 4.1))
+  figure = Figure(figsize=size, dpi=160, layout="constrained")
   axes = figure.subplots()
-  draw_boundary(axes, polytopes, points, labels, box=box)
+  draw_boundary(axes, polytopes, points, labels, box=box, names=names)
   axes.set_title(title, fontsize=10)
-  axes.set_xlabel(names[0])
-  axes.set_ylabel(names[1])
   add_legend(axes, columns=2)
+  settle(figure)
   return figure
 
 
-def polytopes_figure(polytopes):
+def polytopes_figure(polytopes, *, names=NAMES):
   """The two zonotopes and their hull; beside them, the subdivision of the hull.
 
   A vertex of Z1 or Z2 is the slope of a linear piece of S1 or S2, where S1 - S2 is the difference of
@@ -67,6 +67,7 @@ def polytopes_figure(polytopes):
 
   Args:
     polytopes: `DecisionPolytopes` of a network with two inputs.
+    names: of the two coordinates.
 
   Returns:
     A matplotlib `Figure` with two axes.
@@ -74,15 +75,18 @@ def polytopes_figure(polytopes):
   Raises:
     ValueError: the network has not two inputs.
   """
-  figure = Figure(figsize=(8.2, 5.1), dpi=160, layout="constrained")
+  figure = Figure(dpi=160, layout="constrained")
   left, right = figure.subplots(1, 2)
   for axes in (left, right):
     set_style(axes)
-  draw_zonotopes(left, polytopes)
+  draw_zonotopes(left, polytopes, names=names)
   left.set_title("Zonotopes", fontsize=10)
-  draw_subdivision(right, polytopes)
+  draw_subdivision(right, polytopes, names=names)
   right.set_title("Subdivision of their hull", fontsize=10)
+  entries = sum(len(axes.get_legend_handles_labels()[0]) for axes in (left, right))
+  figure.set_size_inches(8.2, 4.3 + 0.2 * math.ceil(entries / 2))
   add_legend(left, columns=2)
+  settle(figure)
   return figure
 
 
@@ -102,8 +106,8 @@ def polygons_figure(rows, *, columns, reference, distances=None):
   Returns:
     A matplotlib `Figure` with an axes per panel, row by row.
   """
-  size = (1.5 + 1.25 * len(columns), 0.7 + 1.25 * max(1, len(rows)))
-  figure = Figure(figsize=size, dpi=160, layout="constrained")
+  size = (max(_CAPTION_INCHES, 1.5 + 1.25 * len(columns)), 0.7 + 1.25 * max(1, len(rows)))
+  figure = Figure(figsize=size, dpi=160, layout="compressed")
   reference = normalise(reference)
   shapes = {
     (name, column): normalise(own[column])
@@ -143,87 +147,3 @@ def _draw_shape(axes, shape, reference, distance):
   if distance is not None:
     options = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": 7}
     axes.text(0.97, 0.03, f"{distance:.2f}", **options)
-
-
-def shape_distance_figure(lines, *, measure="Shape distance to the dense polygon\n(mean widths)"):
-  """Distance of shapes against the weights remaining, a line per initialisation.
-
-  Points are means over the seeds. Bars are the 95 % interval of the mean (Student's t) where every point
-  has 5 seeds or more, else they reach from the lowest seed to the highest; the title says which.
-
-  Args:
-    lines: dict from an initialisation to a dict from the weights remaining, in %, to the values of the
-      seeds. The first is drawn strongest: the ticket's. None makes empty axes.
-    measure: what the values are, and their unit.
-
-  Returns:
-    A matplotlib `Figure`.
-  """
-  axes = new_axes(legend_lines=math.ceil(len(lines) / 3))
-  _draw_lines(axes, lines, lines)
-  axes.set_ylabel(measure)
-  axes.set_ylim(bottom=0)
-  set_remaining_axis(axes, {x for points in lines.values() for x in points})
-  add_legend(axes, columns=3)
-  return axes.figure
-
-
-def pruning_figure(measures):
-  """What pruning by each rule leaves, a panel per measure, drawn as `shape_distance_figure` is.
-
-  Args:
-    measures: dict from a measure with its unit, as "Test accuracy (%)", to a dict from a rule to a dict
-      from the weights removed, in %, to the values of the seeds. The first rule is drawn strongest.
-
-  Returns:
-    A matplotlib `Figure` with an axes per measure.
-  """
-  names = list(dict.fromkeys(name for lines in measures.values() for name in lines))
-  panels = new_axes(legend_lines=math.ceil(len(names) / 2), panels=max(1, len(measures)))
-  panels = panels if isinstance(panels, list) else [panels]
-  for axes, (measure, lines) in zip(panels, measures.items(), strict=False):
-    _draw_lines(axes, lines, names, labels=axes is panels[0])
-    axes.set_ylabel(measure)
-  panels[-1].set_xlabel("Weights removed (%)")
-  add_legend(panels[0], columns=2)
-  return panels[0].figure
-
-
-def _draw_lines(axes, lines, names, labels=True):
-  """Means over seeds with their bars; `names`, all that the figure has, choose the styles."""
-  seeds = [len(values) for points in lines.values() for values in points.values()]
-  interval = min(seeds, default=0) >= _ENOUGH_SEEDS
-  for index, (name, style) in enumerate(line_styles(names).items()):
-    colour, marker, line = style
-    places = sorted(lines.get(name, {}))
-    values = [lines[name][place] for place in places]
-    means = [statistics.fmean(own) for own in values]
-    axes.errorbar(
-      places,
-      means,
-      yerr=_bars(values, means, interval) if max(seeds, default=0) > 1 else None,
-      color=colour,
-      marker=marker,
-      linestyle=line,
-      markersize=6 if index == 0 else 4.5,
-      linewidth=2.4 if index == 0 else 1.3,
-      elinewidth=0.9,
-      capsize=2,
-      zorder=3 if index == 0 else 2,
-      label=name if labels else None,
-    )
-  if seeds and max(seeds) > 1:
-    bars = "95 % interval of the mean" if interval else "lowest to highest"
-    axes.set_title(f"mean over seeds; bars: {bars}", fontsize=8)
-
-
-def _bars(values, means, interval):
-  """[2, n]: how far the bars reach below and above the means."""
-  if not interval:
-    ends = [(mean - min(own), max(own) - mean) for own, mean in zip(values, means, strict=True)]
-    return np.array(ends).reshape(-1, 2).T
-  half = [
-    scipy.stats.t.ppf(0.975, len(own) - 1) * statistics.stdev(own) / math.sqrt(len(own))
-    for own in values
-  ]
-  return np.array([half, half])

@@ -4,7 +4,12 @@ Alfarra et al. 2022, On the Decision Boundaries of Neural Networks: A Tropical G
 arXiv:2002.08838.
 """
 
-from tflottery.analysis.tropical.blocks import decision_polytopes, network_of, tropical_masks
+from tflottery.analysis.tropical.blocks import (
+  decision_polytopes,
+  network_of,
+  paths_of,
+  tropical_masks,
+)
 from tflottery.analysis.tropical.boundaries import boundary, boundary_crossings
 from tflottery.analysis.tropical.cells import cells
 from tflottery.analysis.tropical.distances import (
@@ -43,6 +48,7 @@ __all__ = [
   "mean_width",
   "network_of",
   "normalise",
+  "paths_of",
   "plane",
   "polygon",
   "principal_plane",

@@ -3,7 +3,7 @@
 import functools
 import math
 
-from tflottery.analysis import tropical_animation, tropical_plots
+from tflottery.analysis import shape_plots, tropical_animation, tropical_drawings, tropical_plots
 from tflottery.analysis.results import percent
 from tflottery.analysis.tropical.distances import shape_distance
 from tflottery.experiments.tropical import summary
@@ -12,6 +12,7 @@ from tflottery.experiments.tropical.starts import TICKET
 from tflottery.experiments.tropical.views import View, network_from
 
 _COLUMNS = 4  # levels that stand side by side
+_DIRECTIONS = ("first direction of the plane", "second direction of the plane")
 _FRAMES = 24  # pictures in an animation, about: more make a large file
 
 
@@ -39,7 +40,7 @@ class Figures:
     if self._done(0, DENSE):
       dense = self._polytopes(0, DENSE)
       found["boundary.png"] = self._boundary(dense, "The dense network")
-      found["polytopes.png"] = tropical_plots.polytopes_figure(dense)
+      found["polytopes.png"] = tropical_plots.polytopes_figure(dense, names=self._names)
     level = self._sparsest()
     if level:
       remaining = percent(summary.remaining(rows)[level])
@@ -47,18 +48,18 @@ class Figures:
       found["ticket_boundary.png"] = self._boundary(self._polytopes(level, TICKET), title)
     if any(row["level"] for row in rows):
       found["polygons.png"] = self._polygons(rows)
-      found["shape_distance.png"] = tropical_plots.shape_distance_figure(_lines(rows))
+      found["shape_distance.png"] = shape_plots.shape_distance_figure(_lines(rows))
     if pruned:
-      found["pruning.png"] = tropical_plots.pruning_figure(_rules(pruned))
+      found["pruning.png"] = shape_plots.pruning_figure(_rules(pruned))
     return found
 
   def animate(self):
     """Write the animations; returns the names of the files."""
     frames = {"training.gif": self._training(), "pruning.gif": self._pruning()}
     written = [name for name, own in frames.items() if len(own) > 1]
+    seen = {"points": self._points, "labels": self._labels, "names": self._names}
     for name in written:
-      path = self._place.path / name
-      tropical_animation.animate(frames[name], path, points=self._points, labels=self._labels)
+      tropical_animation.animate(frames[name], self._place.path / name, **seen)
     return written
 
   @functools.cached_property
@@ -74,6 +75,11 @@ class Figures:
   @functools.cached_property
   def _points(self):
     return self._view.points(self._work.inputs(self._work.data.test))
+
+  @property
+  def _names(self):
+    """Of the two coordinates: the inputs', or the plane's."""
+    return _DIRECTIONS if self.in_a_plane else tropical_drawings.NAMES
 
   @property
   def _labels(self):
@@ -94,7 +100,8 @@ class Figures:
     return max((level for level in levels if self._done(level, TICKET)), default=0)
 
   def _boundary(self, polytopes, title):
-    return tropical_plots.boundary_figure(polytopes, self._points, self._labels, title=title)
+    style = {"title": title, "names": self._names}
+    return tropical_plots.boundary_figure(polytopes, self._points, self._labels, **style)
 
   def _polygons(self, rows):
     levels = summary.remaining(rows)

@@ -9,12 +9,12 @@ import functools
 
 import numpy as np
 
+from tflottery.analysis.tropical.blocks import paths_of
 from tflottery.analysis.tropical.magnitude import magnitude_prune
 from tflottery.analysis.tropical.pruning import tropical_prune
 from tflottery.experiments import learn
 from tflottery.experiments.progress import Progress
 from tflottery.experiments.tropical.starts import TICKET, start
-from tflottery.experiments.tropical.task import paths_of
 from tflottery.experiments.tropical.views import View, network_from
 from tflottery.masks import sparsity
 from tflottery.seeds import seeds_of
@@ -103,7 +103,7 @@ class _Seed:
 
   def _train(self, level, name, weights, masks, frames=None):
     """Train one network, write it down, and return its row."""
-    noise = [self._seeds["order"], level, list_index(name, self._work.settings.controls)]
+    noise = [self._seeds["order"], level, _place_of(name, self._work.settings.controls)]
     self._restart(weights, masks, seed=noise)
     curve, key = learn.Curve(step=0), (self._seed, level, name)
     report = functools.partial(self._progress.report, key, first=0)
@@ -152,6 +152,6 @@ def pruned(network, rule, share):
   return magnitude_prune(network.A, network.B, share, rule=rule)
 
 
-def list_index(name, controls):
+def _place_of(name, controls):
   """The place of a start among those of a level; the dense network's and the ticket's is 0."""
   return 1 + controls.index(name) if name in controls else 0

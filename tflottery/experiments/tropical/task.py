@@ -5,8 +5,7 @@ import math
 
 import numpy as np
 
-from tflottery import site as _sites
-from tflottery.analysis.tropical.blocks import network_of
+from tflottery.analysis.tropical.blocks import network_of, paths_of
 from tflottery.analysis.tropical.generators import check_pair
 from tflottery.experiments import batches, models, task
 from tflottery.tickets import prune
@@ -34,6 +33,7 @@ class Task(task.Task):
     s, sites = self.settings, self.sites(model)
     with task.named(s, "model"):
       network = network_of(model)
+      paths_of(model)
     if network.A.shape[1] < 2:
       raise ValueError(
         f"config.dataset={s.dataset!r} has examples of one number: a plane needs two or more."
@@ -46,15 +46,3 @@ class Task(task.Task):
       levels=s.levels,
       scope="layer",
     )
-
-
-def paths_of(model):
-  """Dict from "A", "B", "c1", "c2" to the path of the weight in a model that `network_of` reads."""
-  found, names = {}, iter(("A", "B"))
-  for path, variable in _sites.weights(model).items():
-    if len(variable.shape) == 2:
-      name = next(names)
-      found[name] = path
-    else:
-      found[{"A": "c1", "B": "c2"}[name]] = path
-  return found

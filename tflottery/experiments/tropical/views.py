@@ -16,7 +16,7 @@ def network_from(weights, paths):
 
   Args:
     weights: dict from path to array.
-    paths: which of them is what, as from `task.paths_of`.
+    paths: which of them is what, as from `blocks.paths_of`.
   """
   array = {name: np.asarray(weights[path], float) for name, path in paths.items()}
   return Network(array["A"].T, array["B"].T, array.get("c1"), array.get("c2"))
