@@ -64,7 +64,7 @@ _FIGURES = {
   "polytopes.png": (
     "The two zonotopes, their hull and its subdivision",
     "The two zonotopes of the dense network and their hull, and the subdivision that is dual to T(R). Edges"
-    " between the two zonotopes (bold) are orthogonal to the pieces of the decision boundary.",
+    " between the two zonotopes (black) are orthogonal to the pieces of the decision boundary.",
   ),
   "polygons.png": (
     "Polygons of subnetworks by their initial weights and sparsity",
