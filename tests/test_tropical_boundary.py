@@ -1,5 +1,7 @@
 """Cells, the decision boundary and T(R), against hand-made ones and against bisection."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -224,6 +226,38 @@ def test_the_gap_is_defined_for_any_number_of_inputs():
   assert gap(polytopes, starts).min() > 0
 
 
+def test_points_that_are_not_finite_are_refused():
+  polytopes = _polytopes([[1, 0]], [[1], [0]])
+  for bad in (np.nan, np.inf):
+    with pytest.raises(ValueError, match="x holds a value that is not finite"):
+      gap(polytopes, [bad, 1])
+    with pytest.raises(ValueError, match="starts holds a value that is not finite"):
+      boundary_crossings(polytopes, [[bad, 1]], [[1, 2]])
+
+
+def test_the_gap_at_many_points_takes_little_memory():
+  rng = np.random.default_rng(0)
+  polytopes = _polytopes(rng.normal(size=(200, 2)), rng.normal(size=(2, 200)))
+  x = rng.normal(size=(30, 1000, 2))
+  polytopes.lifted  # noqa: B018 - it is kept
+  tracemalloc.start()
+  found = gap(polytopes, x)
+  most = tracemalloc.get_traced_memory()[1]
+  tracemalloc.stop()
+  assert most < 30e6  # all points times all units are 48 MB
+  assert found.shape == (30, 1000)
+  np.testing.assert_allclose(found[29, 999], gap(polytopes, x[29, 999]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1, 1e-170, 1e170])
+def test_equal_logits_are_equal_in_any_unit(scale):
+  # 0.1 r + 0.2 r - 0.3 r, which is not 0 but for rounding
+  polytopes = _polytopes(np.array([[0.7, 0.1]] * 3) * scale, [[0.1, 0.2, 0], [0, 0, 0.3]])
+  left, right = np.array([[[-1, 1]], [[1, 1]]]) * 1.0
+  found = boundary_crossings(polytopes, left, right)
+  np.testing.assert_allclose(found, [*left, *right])
+
+
 @settings(max_examples=60, deadline=None)
 @given(polytopes=NETWORKS, share=st.floats(0, 1))
 def test_on_every_piece_of_boundary_the_logits_are_equal(polytopes, share):
@@ -282,7 +316,17 @@ def test_the_order_and_scale_of_units_move_no_boundary(polytopes, seed, scale):
 
 
 @pytest.mark.parametrize(
-  "box", [((1, 1), (0, 1)), ((0, 1), (1, 0)), (0, 1), ((0, np.nan), (0, 1)), ((0, np.inf), (0, 1))]
+  "box",
+  [
+    ((1, 1), (0, 1)),
+    ((0, 1), (1, 0)),
+    (0, 1),
+    ((0, np.nan), (0, 1)),
+    ((0, np.inf), (0, 1)),
+    "ab",
+    ((0, 1), (2,)),
+    ((0, 1j), (0, 1)),
+  ],
 )
 def test_a_box_without_inside_is_refused(box):
   with pytest.raises(ValueError, match=r"box=.* must be"):
@@ -295,10 +339,12 @@ def test_a_box_without_inside_is_refused(box):
 def test_units_that_cells_cannot_cut_by_are_refused():
   with pytest.raises(ValueError, match="A has the shape"):
     cells([[1, 0, 0]], [0], SQUARE)
-  with pytest.raises(ValueError, match=r"c1=.* 1 finite entries"):
+  with pytest.raises(ValueError, match=r"c1 has the shape \(2,\). Give 1 entries"):
     cells([[1, 0]], [0, 0], SQUARE)
-  with pytest.raises(ValueError, match=r"c1=.* 1 finite entries"):
+  with pytest.raises(ValueError, match="c1 holds a value that is not finite"):
     cells([[1, 0]], [np.nan], SQUARE)
+  with pytest.raises(ValueError, match="c1 is no array of real numbers"):
+    cells([[1, 0]], "a", SQUARE)
 
 
 def test_networks_of_three_inputs_have_no_segments_and_inputs_of_another_number_no_gap():

@@ -11,6 +11,7 @@ from tflottery.analysis.tropical.distances import (
   shape_distance,
   support_distance,
 )
+from tflottery.analysis.tropical.generators import support
 from tflottery.analysis.tropical.network import Network
 from tflottery.analysis.tropical.polygons import mean_width, normalise, polygon, steiner_point
 from tflottery.analysis.tropical.polytopes import DecisionPolytopes
@@ -300,3 +301,47 @@ def test_a_restriction_leaves_no_rounding_of_generators_that_are_orthogonal_to_t
   A = np.array([[1, 2, 3], [2, 4, 6], [-7, 11, -5]])  # the last is orthogonal to both directions
   polytopes = DecisionPolytopes(Network(A, [[1, 1, 1], [0, 0, 0]]))
   assert len(polytopes.on_plane([[1, 2, 3], [3, 1, -2]]).zonotopes()[0]) == 2
+
+
+@pytest.mark.parametrize(
+  ("arguments", "match"),
+  [
+    (([[1, 2], [1]], [[1, 1], [0, 1]]), "A is no array of real numbers"),
+    (("abc", [[1], [2]]), "A is no array"),
+    (([[1]], [[1j], [2]]), "B is no array"),
+    (([[1]], [[1], [2]], "b"), "c1 is no array"),
+    (([[1]], [[1], [2]], None, [np.nan, 0]), "c2 holds a value that is not finite"),
+  ],
+)
+def test_a_network_names_what_are_no_numbers(arguments, match):
+  with pytest.raises(ValueError, match=match):
+    Network(*arguments)
+
+
+def test_inputs_of_another_length_or_without_a_value_are_named():
+  network = Network(np.eye(3), np.eye(2, 3))
+  for function in (network, DecisionPolytopes(network).values, lambda x: support(np.eye(3), x)):
+    for x, match in (([1, 2], "x has the shape"), ([1, 2, np.nan], "x holds"), (["a"], "x is no")):
+      with pytest.raises(ValueError, match=match):
+        function(x)
+  with pytest.raises(ValueError, match="origin has 2 entries, and 3 are needed"):
+    DecisionPolytopes(network).on_plane(origin=[1, 2])
+
+
+def test_a_network_of_one_input_is_told_that_it_has_no_plane():
+  polytopes = DecisionPolytopes(Network([[1], [2]], np.eye(2)))
+  for function in (polytopes.on_plane, polytopes.zonotopes):
+    with pytest.raises(ValueError, match=r"network has 1 input,? .*second input of weight 0"):
+      function()
+
+
+def test_bodies_in_a_list_are_asked_for_as_a_tuple():
+  G, H = np.eye(2), np.eye(3, 2)
+  for body in ([G, G], [G, H], [G.tolist()]):
+    with pytest.raises(ValueError, match=r"G is a list of matrices\. Give a tuple"):
+      hausdorff_bound(body, (G, G))
+
+
+def test_points_whose_differences_are_no_floats_are_refused():
+  with pytest.raises(ValueError, match="another unit"):
+    polygon([[-1.5e308, 0], [1.5e308, 0], [0, 1]])

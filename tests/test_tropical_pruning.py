@@ -218,6 +218,8 @@ def test_the_row_of_a_unit_without_weights_in_b_goes_before_all_others():
   found = tropical_prune([[9, 9], [1, 0]], [[0, 1], [0, 1]], 0.5)
   assert (found.A.tolist(), found.B.tolist()) == ([[0, 0], [1, 0]], [[0, 1], [0, 1]])
   assert found.share == 5 / 8
+  kept = tropical_prune([[9, 9], [0, 0]], [[0, 1], [0, 1]], 0.5)
+  assert kept.A.tolist() == [[9, 9], [0, 0]]  # half were 0 before
 
 
 def test_of_equal_units_the_lower_go_first_and_only_as_many_as_are_needed():
@@ -376,6 +378,24 @@ def test_zeros_from_before_are_the_first_to_be_counted(rule):
   assert magnitude_prune(A, B, 0.25, rule=rule).A.tolist() == A
   assert magnitude_prune(A, B, 0, rule=rule).share == 0.25
   assert masked(magnitude_prune(A, B, 0, rule=rule))[0] == [[False, True], [True, True]]
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e150])
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_the_same_entries_go_from_huge_and_tiny_weights(rule, scale):
+  A, B = network(3, p=6)
+  found = magnitude_prune(A, B, 0.5, rule=rule)
+  assert masked(magnitude_prune(A * scale, B * scale, 0.5, rule=rule)) == masked(found)
+  found = tropical_prune(A, B, 0.5)
+  assert masked(tropical_prune(A * scale, B, 0.5)) == masked(found)
+  assert masked(tropical_prune(A * scale, B * scale, 0.5)) == masked(found)
+  assert shrink(A * scale, B, found.penalty * scale) == pytest.approx(shrink(A, B, found.penalty))
+
+
+@pytest.mark.parametrize("rule", [["class_blind"], None, {}])
+def test_a_rule_that_is_no_name_is_refused(rule):
+  with pytest.raises(ValueError, match="rule="):
+    magnitude_prune([[1]], [[1], [2]], 0.5, rule=rule)
 
 
 def test_an_unknown_rule_is_refused_with_those_there_are():

@@ -193,6 +193,34 @@ def test_what_both_logits_have_more_changes_nothing_but_heights():
   np.testing.assert_allclose(high.heights - 1e9, low.heights, atol=1e-6)
 
 
+@pytest.mark.parametrize("shift", [1e2, 1e4, 1e7])
+def test_lines_far_from_the_origin_have_the_same_faces(shift):
+  rng = np.random.default_rng(2)
+  A, c1, B, c2 = (rng.normal(size=shape) for shape in ((4, 2), 4, (2, 4), 2))
+  x = np.array([shift, -shift / 4])
+  near, far = subdivision(_polytopes(A, B, c1, c2)), subdivision(_polytopes(A, B, c1 - A @ x, c2))
+  assert far.faces == near.faces
+  assert far.owners.tolist() == near.owners.tolist()
+  np.testing.assert_allclose(far.heights, near.heights - near.vertices @ x, atol=1e-14 * shift)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-9, 1e9, 1e100])
+def test_the_unit_of_the_inputs_changes_nothing_but_heights(scale):
+  rng = np.random.default_rng(2)
+  A, c1, B, c2 = (rng.normal(size=shape) for shape in ((4, 2), 4, (2, 4), 2))
+  one, other = (
+    subdivision(_polytopes(A, B, c1, c2)),
+    subdivision(_polytopes(A, B, c1 * scale, c2 * scale)),
+  )
+  assert other.faces == one.faces
+  np.testing.assert_allclose(other.heights, one.heights * scale, rtol=1e-12)
+
+
+def test_lines_through_a_point_far_from_the_origin_leave_one_face():
+  A, B = [[3, 1], [1, -2], [-2, 5]], [[1, 2, -1], [-2, 1, 1]]
+  assert len(subdivision(_polytopes(A, B, -np.array(A) @ [1e5 / 3, 7.1])).faces) == 1
+
+
 def test_networks_of_three_inputs_are_refused():
   with pytest.raises(ValueError, match="3 inputs"):
     subdivision(_polytopes([[1, 0, 0]], [[1], [0]]))

@@ -10,6 +10,8 @@ from scipy.spatial import ConvexHull
 
 from tflottery.analysis.tropical import planes
 from tflottery.analysis.tropical.generators import generators, support
+from tflottery.analysis.tropical.network import Network
+from tflottery.analysis.tropical.polytopes import DecisionPolytopes
 from tflottery.analysis.tropical.zonotopes import support_points, zonotope, zonotope_vertices
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
@@ -255,6 +257,13 @@ def test_generators_orthogonal_to_a_plane_are_projected_to_zero():
   assert not planes.project([normal, 0.1 * normal, 1e9 * normal, normal / 3], plane).any()
 
 
+def test_directions_of_a_plane_are_zero_where_only_rounding_is_left():
+  A = [[-2, 0, -2, 2, 2], [-2, 0, 0, 0, 2], [-3, 0, -2, 1, -1], [0, 1, 0, 0, 0]]
+  polytopes = DecisionPolytopes(Network(A, [[1, 1, 1, 1], [0, 1, 2, 3]]))
+  assert not polytopes.on_plane().network.A[3].any()
+  assert planes.plane([[-2, 3, 0, -2, -3], [2, -3, -1, 2, 3]])[1].tolist() == [0, 0, -1, 0, 0]
+
+
 def test_the_principal_plane_is_that_of_the_longest_generators():
   G = [[0, 0, 0, -5], [0.1, 0, 0, 0], [0, -3, 0, 0]]
   np.testing.assert_allclose(planes.principal_plane(G), [[0, 0, 0, 1], [0, 1, 0, 0]], atol=1e-15)
@@ -326,6 +335,22 @@ def test_one_column_has_no_principal_plane():
     planes.principal_plane([[1.0], [2.0]])
 
 
-def test_too_many_vertices_to_list_are_refused_with_another_way():
+@pytest.mark.parametrize(("n", "p"), [(8, 60), (3, 464), (5, 60), (12, 14), (30, 30)])
+def test_vertices_that_take_long_to_list_are_refused_with_another_way(n, p):
   with pytest.raises(ValueError, match="support_points"):
-    zonotope_vertices(drawn(8, 60, seed=0))
+    zonotope_vertices(drawn(n, p, seed=0))
+
+
+def test_all_sums_of_independent_generators_are_vertices():
+  G = drawn(30, 14, seed=0)
+  np.testing.assert_allclose(ordered(zonotope_vertices(G)), ordered(sums(G)), atol=1e-12)
+
+
+def test_many_steps_below_the_angle_of_parallels_still_turn():
+  # Angles from 0 to 9e-11, in edges of at most 4e-14, on both halves.
+  G = np.column_stack([np.ones(10**4), np.arange(10**4) * 9e-15])
+  found = zonotope(G)
+  assert 2 * 9e-11 / 4e-14 <= len(found) <= 2 * 10**4
+  # Across the chord the zonotope is 10^4 * 9e-11 / 8 wide, where a segment has no width.
+  u = np.array([[-4.5e-11, 1]])
+  np.testing.assert_allclose((u @ found.T).max(axis=1), support(G, u), rtol=1e-6)

@@ -27,12 +27,8 @@ def main(config, workdir):
     place.claim(names, versions())
     print(_picked(work), flush=True)
     begun = time.perf_counter()
-    workers = min(chosen.workers, len(chosen.seeds))
-    if workers > 1:
-      shares = [chosen.seeds[i::workers] for i in range(workers)]
-      processes.run(run_seeds, (names, str(workdir)), shares)
-    else:
-      _search(work, place, chosen.seeds)
+    here, shared = functools.partial(_search, work, place), (names, str(workdir))
+    processes.over_seeds(here, run_seeds, shared, seeds=chosen.seeds, workers=chosen.workers)
     print(f"{len(missing)} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
     place.claim(names, versions())

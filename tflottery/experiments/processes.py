@@ -40,6 +40,22 @@ def run(work, arguments, shares, *, noun="seeds"):
     )
 
 
+def over_seeds(here, work, arguments, *, seeds, workers):
+  """Do all seeds in this process, or in several that share them.
+
+  Args:
+    here: function of seeds, for this process.
+    work, arguments: as in `run`, for several; `work` takes seeds last.
+    seeds: tuple of ints.
+    workers: the most processes there may be; a seed is not divided.
+  """
+  workers = min(workers, len(seeds))
+  if workers > 1:
+    run(work, arguments, [seeds[i::workers] for i in range(workers)])
+  else:
+    here(seeds)
+
+
 def _cores():
   """Cores that this process may use, which can be fewer than the machine has."""
   has_affinity = hasattr(os, "sched_getaffinity")

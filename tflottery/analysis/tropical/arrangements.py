@@ -14,7 +14,7 @@ def half_turn(G, noise):
 
   Args:
     G: [p, 2], none of them zero.
-    noise: radians by which each may be off, a number or [p]: parallel is what may be.
+    noise: radians by which each may be off, a number or [p]: parallel is what may be, each to the next.
 
   Returns:
     (order [p], starts [q], signs [p]): signs[:, None] * G[order] turns left from each edge to the next;
@@ -56,9 +56,13 @@ def sides(G):
   found = np.zeros((1, len(G)), bool)
   if live.any():
     units = directions(G[live])
-    inside = _inside(units, np.full(len(units), _NOISE), np.eye(units.shape[1]), {})
-    found = np.repeat(found, len(inside), axis=0)
-    found[:, live] = inside @ units.T > 0
+    p, n = units.shape
+    if p == n:  # Independent, so no side depends on another.
+      own = np.arange(2**p)[:, None] >> np.arange(p) & 1 > 0
+    else:
+      own = _inside(units, np.full(p, _NOISE), np.eye(n), {}) @ units.T > 0
+    found = np.repeat(found, len(own), axis=0)
+    found[:, live] = own
   return found
 
 

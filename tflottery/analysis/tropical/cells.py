@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tflottery.analysis.tropical.arrays import matrix
+from tflottery.analysis.tropical.arrays import matrix, numbers
 
 # Of the largest coordinate of the box: a point that is nearer than this to a line is taken to be on it.
 # Rounding moves a point by about 1e-15.
@@ -33,9 +33,9 @@ def cells(A, c1, box):
   ([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [3.0, 0.0], [3.0, 1.0], [1.0, 1.0]])
   """
   A = matrix("A", A, columns=2)
-  c1 = np.zeros(len(A)) if c1 is None else np.asarray(c1, float)
-  if c1.shape != (len(A),) or not np.isfinite(c1).all():
-    raise ValueError(f"c1={c1} must have {len(A)} finite entries, a bias for each unit.")
+  c1 = np.zeros(len(A)) if c1 is None else numbers("c1", c1)
+  if c1.shape != (len(A),):
+    raise ValueError(f"c1 has the shape {c1.shape}. Give {len(A)} entries, a bias for each unit.")
   points, corners, starts = arrangement(A, c1, check_box(box))
   polygons = [_from_the_lowest(points[loop]) for loop in np.split(corners, starts[1:])]
   return sorted(polygons, key=lambda polygon: tuple(polygon[0, ::-1]))
@@ -86,8 +86,12 @@ def lines(A, c1):
 
 def check_box(box):
   """`box` as a float64 array [[x0, x1], [y0, y1]]; refuses what has no inside."""
-  array = np.asarray(box, float)
-  if array.shape != (2, 2) or not np.isfinite(array).all() or (array[:, 0] >= array[:, 1]).any():
+  try:
+    array = matrix("box", box, columns=2)
+    fits = len(array) == 2 and (array[:, 0] < array[:, 1]).all()
+  except ValueError:
+    fits = False
+  if not fits:
     raise ValueError(
       f"box={box!r} must be ((x0, x1), (y0, y1)), finite, with x0 < x1 and y0 < y1, as ((-1, 1), (-1, 1))."
     )

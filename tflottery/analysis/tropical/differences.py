@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tflottery.analysis.tropical.arrays import points
+
 # Of the largest sum that the terms of f_i - f_j can make. Rounding makes about 1e-15 of it, and a point
 # that was moved onto a line, see `cells.TOLERANCE`, up to 1e-12.
 TOLERANCE = 4e-12
@@ -31,17 +33,23 @@ def snapped(polytopes, x, reach):
     reach: a bound of |x|; positions are held to be exact to 1e-12 of it.
   """
   network = polytopes.network
+  size = np.hypot.reduce(network.A, axis=1) * reach + np.abs(network.c1)
+  return np.concatenate([_snapped(polytopes, part, size) for part in chunks(x)])
+
+
+def _snapped(polytopes, x, size):
+  network = polytopes.network
   first, second = polytopes.heights
-  size = np.linalg.norm(network.A, axis=1) * reach + np.abs(network.c1)
   values = difference(polytopes, x)
-  rounding = np.concatenate(
-    [
-      (part @ network.A.T + network.c1 >= -TOLERANCE * size) @ (np.abs(weights(polytopes)) * size)
-      for part in np.split(x, range(_CHUNK, len(x), _CHUNK))
-    ]
-  )
-  values[np.abs(values) <= TOLERANCE * (rounding + abs(first - second))] = 0
+  live = x @ network.A.T + network.c1 >= -TOLERANCE * size
+  rounding = live @ (np.abs(weights(polytopes)) * size) + abs(first - second)
+  values[np.abs(values) <= TOLERANCE * rounding] = 0
   return values
+
+
+def chunks(x):
+  """Points [k, n] in parts of so few that they take little memory with all units; one part at least."""
+  return np.split(x, range(_CHUNK, len(x), _CHUNK))
 
 
 def along(polytopes, start, end):
@@ -55,7 +63,7 @@ def along(polytopes, start, end):
   sides = np.stack([start, end]) @ network.A.T + network.c1
   here, there = sides[:, np.sign(sides[0]) * np.sign(sides[1]) < 0]
   shares = np.unique(np.concatenate([[0.0, 1.0], here / (here - there)]))
-  reach = max(np.linalg.norm(start), np.linalg.norm(end))
+  reach = max(np.hypot.reduce(start), np.hypot.reduce(end))
   values = snapped(polytopes, start + shares[:, None] * (end - start), reach)
   changes = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
   before, after = values[changes], values[changes + 1]
@@ -64,10 +72,5 @@ def along(polytopes, start, end):
 
 
 def check_inputs(polytopes, x, name="x"):
-  """`x` as float64 [..., n]; refuses another number of inputs than the network's."""
-  x, inputs = np.asarray(x, float), polytopes.network.A.shape[1]
-  if x.shape[-1:] != (inputs,):
-    raise ValueError(
-      f"{name} has the shape {x.shape}; its last dimension must be {inputs}, the inputs."
-    )
-  return x
+  """`x` as float64 [..., n]; refuses what is not finite, or not of the network's number of inputs."""
+  return points(name, x, columns=polytopes.network.A.shape[1])

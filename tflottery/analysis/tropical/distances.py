@@ -138,6 +138,8 @@ def _reach(bodies, directions):
 
 def _bodies(name, value, *, columns=None):
   """A list of matrices: of those in a tuple, or of one."""
+  if isinstance(value, list) and value and np.ndim(value[0]) == 2:
+    raise ValueError(f"{name} is a list of matrices. Give a tuple of them for the hull of several.")
   value = value if isinstance(value, tuple) else (value,)
   if not value:
     raise ValueError(f"{name}=() names no zonotope. Give one array of generators or more.")

@@ -4,6 +4,7 @@ import operator
 
 import numpy as np
 
+from tflottery.analysis.tropical.arrays import matrix, points
 from tflottery.analysis.tropical.network import Network
 
 
@@ -68,7 +69,11 @@ def support(G, x):
   Returns:
     [...].
 
+  Raises:
+    ValueError: shapes that don't fit together, or a value that is not finite.
+
   >>> support([[1, 0], [0, -2]], [3, 4]).item()
   3.0
   """
-  return np.maximum(np.asarray(x, float) @ np.asarray(G, float).T, 0).sum(-1)
+  G = matrix("G", G)
+  return np.maximum(points("x", x, columns=G.shape[1]) @ G.T, 0).sum(-1)

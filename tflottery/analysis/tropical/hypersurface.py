@@ -25,7 +25,7 @@ def gap(polytopes, x):
     [...], in units of the logits.
 
   Raises:
-    ValueError: x has not as many inputs as the network.
+    ValueError: x has not as many inputs as the network, or holds what is not finite.
 
   >>> from tflottery.analysis.tropical.network import Network
   >>> from tflottery.analysis.tropical.polytopes import DecisionPolytopes
@@ -34,8 +34,14 @@ def gap(polytopes, x):
   [2.0, 0.0, 0.0, 1.0, 10.0]
   """
   x = differences.check_inputs(polytopes, x)
+  found = [_gap(polytopes, part) for part in differences.chunks(x.reshape(-1, x.shape[-1]))]
+  return np.concatenate(found).reshape(x.shape[:-1])[()]
+
+
+def _gap(polytopes, x):
+  """The gap at points [k, n]."""
   difference = differences.difference(polytopes, x)
-  lifted = np.concatenate([x, np.ones((*x.shape[:-1], 1))], axis=-1)
+  lifted = np.column_stack([x, np.ones(len(x))])
   first, second = (
     np.abs(lifted @ G[G[:, :-1].any(1)].T).min(-1, initial=np.inf) for G in polytopes.lifted
   )
@@ -47,7 +53,9 @@ def hypersurface(polytopes, box):
 
   It is made of the lines <a_j, x> + c1_j = 0 of the units with a generator in G1, as far as S1 >= S2, of
   those of the units with one in G2, as far as S2 >= S1, and of the decision boundary S1 = S2, `boundary`.
-  A piece of boundary that runs along a unit's line comes twice, once as a part of each.
+  A piece of boundary that runs along a unit's line comes twice, once as a part of each. Where S1 = S2 on
+  an open set, its outline is there with segments along the box's edge, as from `boundary`, whose
+  costs are most of those here.
 
   Alfarra et al. 2022, arXiv:2002.08838, theorem 2: T(R) contains the decision boundary, and more.
 

@@ -14,7 +14,8 @@ def magnitude_prune(A, B, share, *, rule="class_blind"):
   arXiv:1606.09274, section 3.2, whose classes are the weight matrices.
 
   Departs: counts are exact, `round(share * size)`; where deviations or thresholds tie, the lower index
-  goes first (A before B, by rows).
+  goes first (A before B, by rows). `tropical_prune` rounds up instead, and may pass the share by up to n
+  entries more, a unit's row.
 
   Args:
     A: [p, n].
@@ -36,7 +37,7 @@ def magnitude_prune(A, B, share, *, rule="class_blind"):
   [[40.0, 0.0], [0.0, 40.0]]
   """
   share = arguments.share("share", share, zero=True)
-  if rule not in RULES:
+  if not isinstance(rule, str) or rule not in RULES:
     raise ValueError(f"rule={rule!r} is unknown. Choose one of {', '.join(map(repr, RULES))}.")
   network = Network(A, B)
   A, B = network.A, network.B
@@ -66,6 +67,7 @@ RULES = {
 
 def _standardised(weights):
   """|w| over the deviation of all w."""
+  weights = weights / (np.abs(weights).max() or 1.0)  # else squares of huge or tiny ones are lost
   deviation = weights.std()
   infinite = np.where(weights == 0, 0.0, np.inf)
   return np.divide(np.abs(weights), deviation, out=infinite, where=deviation > 0)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tflottery.analysis.tropical import planes
+from tflottery.analysis.tropical.arrays import numbers, points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,8 +21,8 @@ class Network:
     c1, c2: [p] and [m], the biases; None is zeros.
 
   Raises:
-    ValueError: shapes that don't fit together, no hidden unit, fewer than two classes, or a value
-      that is not finite.
+    ValueError: what is no real numbers or not finite, shapes that don't fit together, no hidden unit, or
+      fewer than two classes.
 
   >>> network = Network([[1, 0], [0, 2]], [[1, 0], [0, 1]])
   >>> network([[3, 4], [-3, 4]]).tolist()
@@ -60,17 +61,21 @@ class Network:
         raise ValueError(f"{name} has {len(getattr(self, name))} entries, and {size} are needed.")
 
   def __call__(self, x):
-    """The logits [..., m] of inputs [..., n]."""
-    return np.maximum(np.asarray(x, float) @ self.A.T + self.c1, 0) @ self.B.T + self.c2
+    """The logits [..., m] of inputs [..., n]; refuses others, by a ValueError."""
+    x = points("x", x, columns=self.A.shape[1])
+    return np.maximum(x @ self.A.T + self.c1, 0) @ self.B.T + self.c2
 
   def restrict(self, plane, origin=None):
     """The network of two inputs (s, t) that is f(origin + s plane[0] + t plane[1]).
 
-    Its generators are those of f, projected on the plane.
+    Where both directions are orthonormal, its generators are those of f, projected on the plane.
 
     Args:
-      plane: [2, n], two directions, as from `planes.plane`.
+      plane: [2, n], two directions of any lengths and angle; orthonormal ones as from `planes.plane`.
       origin: [n], the point at (0, 0); None is 0.
+
+    Raises:
+      ValueError: another shape, or a value that is not finite.
 
     >>> network = Network(np.eye(3), [[1, 0, 1], [0, 1, 0]])
     >>> network.restrict([[1, 0, 0], [0, 1, 0]], origin=[0, 0, 5])([2, 3]).tolist()
@@ -79,14 +84,14 @@ class Network:
     plane = _array("plane", plane, 2)
     if plane.shape != (2, self.A.shape[1]):
       raise ValueError(f"plane has the shape {plane.shape}; (2, {self.A.shape[1]}) is needed.")
-    shift = 0 if origin is None else self.A @ _array("origin", origin, 1)
-    return Network(planes.project(self.A, plane), self.B, self.c1 + shift, self.c2)
+    origin = np.zeros(self.A.shape[1]) if origin is None else _array("origin", origin, 1)
+    if len(origin) != self.A.shape[1]:
+      raise ValueError(f"origin has {len(origin)} entries, and {self.A.shape[1]} are needed.")
+    return Network(planes.project(self.A, plane), self.B, self.c1 + self.A @ origin, self.c2)
 
 
 def _array(name, value, ndim):
-  array = np.asarray(value, float)
+  array = numbers(name, value)
   if array.ndim != ndim:
     raise ValueError(f"{name} has the shape {array.shape}; {ndim} dimensions are needed.")
-  if not np.isfinite(array).all():
-    raise ValueError(f"{name} holds a value that is not finite (NaN or infinity).")
   return array

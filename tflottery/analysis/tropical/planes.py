@@ -5,7 +5,7 @@ import numpy as np
 from tflottery.analysis.tropical.arrays import matrix
 
 _COLLINEAR = 1e-12  # sine of the angle below which two directions are taken for one
-_ROUNDING = 1e-14  # of a sum's terms: that of a principal plane's directions is among it
+_ROUNDING = 1e-14  # of a sum's terms, and of the length of a direction
 
 
 def plane(directions):
@@ -15,7 +15,8 @@ def plane(directions):
     directions: [2, n], n at least 2.
 
   Returns:
-    [2, n]: the first is that of directions[0]; the second is orthogonal to it, on the side of directions[1].
+    [2, n]: the first is that of directions[0]; the second is orthogonal to it, on the side of
+    directions[1], with 0 for its entries of no more than 1e-14.
 
   Raises:
     ValueError: another shape, a value that is not finite, or directions that are collinear or zero.
@@ -35,7 +36,7 @@ def plane(directions):
   if np.linalg.norm(rest) <= _COLLINEAR:
     raise ValueError("directions are collinear and span no plane. Give two that are not.")
   rest = _unit(rest)
-  return np.stack([first, _unit(rest - (rest @ first) * first)])
+  return np.stack([first, _clean(_unit(rest - (rest @ first) * first))])
 
 
 def principal_plane(G):
@@ -45,9 +46,9 @@ def principal_plane(G):
     G: [p, n], n at least 2.
 
   Returns:
-    [2, n], orthonormal, the first direction the farthest; the largest entry of each is positive. For
-    generators along one line the second is the part orthogonal to it of the axis least along it; for none
-    but zeros they are the first two axes.
+    [2, n], orthonormal, the first direction the farthest; the largest entry of each is positive, and
+    those of no more than 1e-14 are 0. For generators along one line the second is the part orthogonal to
+    it of the axis least along it; for none but zeros they are the first two axes.
 
   Raises:
     ValueError: another shape, n = 1, or a value that is not finite.
@@ -104,4 +105,9 @@ def _unit(vector):
 
 
 def _positive(direction):
-  return direction * np.sign(direction[np.abs(direction).argmax()]) + 0.0
+  return _clean(direction * np.sign(direction[np.abs(direction).argmax()]))
+
+
+def _clean(direction):
+  # Else a generator orthogonal to the plane along an axis is left with a length of pure rounding.
+  return np.where(np.abs(direction) <= _ROUNDING, 0.0, direction)

@@ -22,7 +22,7 @@ def polygon(points):
     the leftmost. k = 1 is a point, k = 2 a segment.
 
   Raises:
-    ValueError: another shape, or a value that is not finite.
+    ValueError: another shape, or a value that is not finite or beyond half of the largest float.
 
   >>> polygon([[2, 2], [1, 0], [0, 0], [1, 1], [2, 0]]).tolist()
   [[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]]
@@ -30,6 +30,8 @@ def polygon(points):
   [[1.0, 1.0], [3.0, 3.0]]
   """
   points = matrix("points", points, columns=2)
+  if np.abs(points).max() > np.finfo(float).max / 2:
+    raise ValueError("points are so far apart that no float holds it. Give them in another unit.")
   arms = points - points[np.lexsort(points.T)[0]]
   extent = np.abs(arms).max()
   rounding = _FLAT * extent + 2 * np.finfo(float).eps * np.abs(points).max()

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from tflottery.analysis.tropical import planes
+from tflottery.analysis.tropical.arrays import points
 from tflottery.analysis.tropical.generators import check_pair, generators, support
 from tflottery.analysis.tropical.network import Network
 from tflottery.analysis.tropical.polygons import polygon
@@ -55,27 +56,38 @@ class DecisionPolytopes:
   def values(self, x):
     """(S1, S2) at inputs [..., n], each [...]; S1 - S2 is f_i - f_j.
 
+    Raises:
+      ValueError: another number of inputs, or a value that is not finite.
+
     >>> network = Network([[1, 0], [0, 2]], [[1, -1], [3, 1]], c2=[0, 7])
     >>> first, second = DecisionPolytopes(network).values([1, 1])
     >>> (first - second).item(), np.subtract(*network([1, 1])).item()
     (-13.0, -13.0)
     """
-    x = np.asarray(x, float)
+    x = points("x", x, columns=self.network.A.shape[1])
     x = np.concatenate([x, np.ones((*x.shape[:-1], 1))], axis=-1)
     return tuple(support(G, x) + c for G, c in zip(self.lifted, self.heights, strict=True))
 
   def on_plane(self, plane=None, origin=None):
     """The polytopes of the network's restriction to a plane: projections of these.
 
+    Its inputs (s, t) are lengths along orthonormal directions: those that `planes.plane` makes of the two
+    given, so not t along the second unless that is orthogonal to the first.
+
     Args:
       plane: [2, n], two directions; None takes the principal plane of the generators.
       origin: [n], the point of the plane at (0, 0); None is 0.
+
+    Raises:
+      ValueError: as from `planes.plane` and `Network.restrict`, or a network of one input.
     """
     plane = self.principal_plane() if plane is None else planes.plane(plane)
     return DecisionPolytopes(self.network.restrict(plane, origin), self.pair)
 
   def principal_plane(self):
-    """[2, n], the orthonormal directions in which the generators reach farthest."""
+    """[2, n], the orthonormal directions in which the generators reach farthest; n at least 2."""
+    if self.network.A.shape[1] == 1:
+      raise ValueError("the network has 1 input, and no plane: give it a second input of weight 0.")
     return planes.principal_plane(np.concatenate(self.generators))
 
   def zonotopes(self):
@@ -100,11 +112,11 @@ def require_planar(polytopes):
   """Refuse what has not two inputs, where a drawing or an exact polygon is asked for."""
   inputs = polytopes.network.A.shape[1]
   if inputs != 2:
+    cure = (
+      "take .on_plane() for the projection on the principal plane, or .on_plane(plane) for any."
+      if inputs > 2
+      else "give it a second input of weight 0."
+    )
     raise ValueError(
-      f"the network has {inputs} inputs, and only those of two have polygons: "
-      + (
-        "take .on_plane() for the projection on the principal plane, or .on_plane(plane) for any."
-        if inputs > 2
-        else "give it a second input of weight 0."
-      )
+      f"the network has {inputs} input{'s' * (inputs > 1)}, and only those of two have polygons: {cure}"
     )

@@ -14,7 +14,8 @@ class Pruned:
     B: float64 [m, p]. What is kept of both has its value from before.
     masks: (bool [p, n], bool [m, p]), True where an entry is kept and not 0.
     share: share of the entries of A and B together that are 0, in [0, 1].
-    penalty: the penalty at which the last entry went, 0.0 if none had to; None for rules without one.
+    penalty: the penalty at which the last entry went, 0.0 if none had to or only such as are without
+      effect, of units with zeros alone in A or in B; None for rules without one.
   """
 
   A: np.ndarray

@@ -39,7 +39,8 @@ def tropical_prune(A, B, share, *, c1=None):
     c1: [p], biases, which make rows [A | c1] but are not counted; None: rows of A.
 
   Returns:
-    A `Pruned`. A unit whose column of B is all 0 has no row in A either, and its bias has no effect.
+    A `Pruned`. With the last entry of a unit in B goes its row in A, and its bias has no effect. A row
+    whose unit had no entry in B goes before all others, unless the share is reached without.
     Ties: entries of the lower unit, then of the lower class, go first, one by one, so that equal
     units are not all gone at once.
 
@@ -53,12 +54,15 @@ def tropical_prune(A, B, share, *, c1=None):
   share = arguments.share("share", share, zero=True)
   network = Network(A, B, c1)
   A, B = network.A, network.B
-  penalties = _norms(network, c1) * _path(B)[0]
+  # By powers of two, which round nothing: products of huge or tiny weights would all be equal.
+  norms = _norms(network, c1)
+  units = _power(norms), _power(B)
+  penalties = (norms / units[0]) * _path(B / units[1])[0]
   zeros = A.size + B.size - np.count_nonzero(A) - np.count_nonzero(B)
   # 1e-9 is for products such as 0.28 * 25, which lie above the whole number that is meant.
   missing = math.ceil((share - 1e-9) * (A.size + B.size)) - zeros
   rows, entries, penalty = _gone(A, B, penalties, missing)
-  return pruned(A, B, (~rows[:, None], ~entries), penalty=penalty)
+  return pruned(A, B, (~rows[:, None], ~entries), penalty=float(penalty * units[0] * units[1]))
 
 
 def shrink(A, B, penalty, *, c1=None):
@@ -104,7 +108,13 @@ def shrink(A, B, penalty, *, c1=None):
 def _norms(network, c1):
   """[p], the lengths of the rows of A, or of [A | c1]."""
   rows = network.A if c1 is None else np.column_stack([network.A, network.c1])
-  return np.linalg.norm(rows, axis=1)
+  units = _power(rows, axis=1)
+  return np.linalg.norm(rows / units[:, None], axis=1) * units
+
+
+def _power(values, axis=None):
+  """The power of two at or below the largest |value|; 0.5 if all are 0."""
+  return np.ldexp(1.0, np.frexp(np.abs(values).max(axis))[1] - 1)
 
 
 def _path(B):

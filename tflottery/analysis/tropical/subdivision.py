@@ -6,12 +6,12 @@ import functools
 import itertools
 
 import numpy as np
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import ConvexHull
 
+from tflottery.analysis.tropical.lifts import lifted
 from tflottery.analysis.tropical.polytopes import require_planar
-from tflottery.analysis.tropical.zonotopes import zonotope_vertices
 
-# Of the extent: points nearer than this to each other or to a face are taken to lie on it.
+# Of the extent: points nearer than this to a face are taken to lie on it.
 _TOLERANCE = 1e-12
 
 
@@ -65,10 +65,12 @@ def subdivision(polytopes):
 
   Alfarra et al. 2022, arXiv:2002.08838, theorem 2 (without biases). Departs: a vertex that is nearer than
   1e-12 of the extent to another or to a face is taken to lie on it. So a unit whose line passes 1e8 times
-  farther out than the others' blurs them: leave such dead units out.
+  farther out than the others' blurs them: leave such dead units out. Lines that are all far from 0 are
+  moved there first; whether three of them meet in a point is then for the rounding of their biases to say.
 
   Args:
-    polytopes: `DecisionPolytopes` of a network with two inputs. p units make about p^2 vertices.
+    polytopes: `DecisionPolytopes` of a network with two inputs. p units make about p^2 vertices: 200
+      take some seconds.
 
   Returns:
     A `Subdivision`.
@@ -86,39 +88,14 @@ def subdivision(polytopes):
   (((0, 1, 3), (0, 3, 2)), [[0, 1], [0, 2], [0, 3]])
   """
   require_planar(polytopes)
-  points, owners = _lifted(polytopes)
+  points, heights, owners = lifted(polytopes)
   faces = _faces(_scaled(points))
   used = np.unique(np.concatenate(faces))
   used = used[np.lexsort(points[used, :2].T)]
   number = {old: new for new, old in enumerate(used.tolist())}
   faces = [[number[index] for index in face] for face in faces]
   faces = [(*face[first:], *face[:first]) for face in faces for first in [face.index(min(face))]]
-  heights = points[used, 2] + polytopes.heights[1]
-  return Subdivision(points[used, :2], heights, tuple(sorted(faces)), owners[used])
-
-
-def _lifted(polytopes):
-  """The vertices [v, 3] of both lifted zonotopes, less c2_j, those they share once, and their owners."""
-  first, second = (
-    _vertices(G, height - polytopes.heights[1])
-    for G, height in zip(polytopes.lifted, polytopes.heights, strict=True)
-  )
-  extent = np.ptp(np.concatenate([first, second]), axis=0)
-  extent = np.array([max(extent[:2]), max(extent[:2]), extent[2]])
-  extent[extent == 0] = 1
-  distances, nearest = cKDTree(second / extent).query(first / extent)
-  shared = distances <= _TOLERANCE
-  alone = np.setdiff1d(np.arange(len(second)), nearest[shared])
-  owners = np.concatenate([np.where(shared, 2, 0), np.ones(len(alone), int)])
-  return np.concatenate([first, second[alone]]), owners
-
-
-def _vertices(G, height):
-  # A unit without weights of inputs adds a constant: as a generator it would stand upright.
-  upright = ~G[:, :-1].any(1)
-  height += np.maximum(G[upright, -1], 0).sum()
-  generators = np.where(upright[:, None], 0, G)
-  return zonotope_vertices(generators) + np.array([0, 0, height])
+  return Subdivision(points[used, :2], heights[used], tuple(sorted(faces)), owners[used])
 
 
 def _scaled(points):

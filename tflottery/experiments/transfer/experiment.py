@@ -33,12 +33,8 @@ def main(config, workdir):
     pieces.claim(chosen, place)
     print(_picked(tasks), flush=True)
     begun = time.perf_counter()
-    workers = min(chosen.workers, len(chosen.seeds))
-    if workers > 1:
-      shares = [chosen.seeds[i::workers] for i in range(workers)]
-      processes.run(run_seeds, (names, str(workdir)), shares)
-    else:
-      _run(tasks, place, chosen.seeds)
+    here, shared = functools.partial(_run, tasks, place), (names, str(workdir))
+    processes.over_seeds(here, run_seeds, shared, seeds=chosen.seeds, workers=chosen.workers)
     print(f"Done in {duration(time.perf_counter() - begun)}.", flush=True)
   place.write_table()
   for line in report.moves(place):

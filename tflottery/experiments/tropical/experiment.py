@@ -1,5 +1,6 @@
 """The experiment behind `python -m tflottery.bin.tropical`."""
 
+import functools
 import time
 
 from tflottery.experiments import processes, task
@@ -28,12 +29,8 @@ def main(config, workdir):
   if missing:
     print(_picked(work), flush=True)
     begun = time.perf_counter()
-    workers = min(chosen.workers, len(chosen.seeds))
-    if workers > 1:
-      shares = [chosen.seeds[i::workers] for i in range(workers)]
-      processes.run(run_seeds, (names, str(workdir)), shares)
-    else:
-      _run(work, place, chosen.seeds)
+    here, shared = functools.partial(_run, work, place), (names, str(workdir))
+    processes.over_seeds(here, run_seeds, shared, seeds=chosen.seeds, workers=chosen.workers)
     print(f"{len(missing)} pieces in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
     print("Finished already: nothing to train.", flush=True)
