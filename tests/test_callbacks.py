@@ -280,7 +280,9 @@ def _wrapped(tfmot, **options):
 
 
 @pytest.mark.parametrize(
-  "options", [{}, {"steps_per_execution": 5}, {"jit_compile": True}], ids=str
+  "options",
+  [{}, {"steps_per_execution": 5}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)],
+  ids=str,
 )
 def test_a_wrapped_model_is_held_without_update_pruning_step(tfmot, options):
   model, schedule = _wrapped(tfmot, **options)

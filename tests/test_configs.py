@@ -41,7 +41,7 @@ LARGE = ("conv_", "resnet_", "vgg_")
 # Others train the same model, or it is large.
 LONG = (
   "configs/compare_mnist", "configs/deconstructing", "configs/lth_mnist", "configs/papers",
-  "configs/rethinking_cifar10", "configs/stability_", "configs/supermask", "configs/transfer",
+  "configs/rethinking_", "configs/rigl_mnist", "configs/stability_", "configs/supermask", "configs/transfer",
 )  # fmt: skip
 
 

@@ -24,10 +24,15 @@ def _pasted(directory, *names):
   return done
 
 
-def test_the_example_runs_and_what_can_follow_it(tmp_path):
-  done = _pasted(tmp_path, "example", "stability example", "transfer example")
+def test_the_example_runs(tmp_path):
+  done = _pasted(tmp_path, "example")
   assert "level 5: " in done.stdout and "Ticket(level=5, " in done.stdout
   assert (tmp_path / "digits.ticket").exists()
+
+
+@pytest.mark.slow
+def test_the_examples_that_can_follow_it_run(tmp_path):
+  done = _pasted(tmp_path, "example", "stability example", "transfer example")
   assert "[(0, 0." in done.stdout and ", (50, 0." in done.stdout
   assert "Instability(step 0, " in done.stdout
   assert "4 weights copied, 2 weights re-initialised, 2 weights dropped" in done.stdout

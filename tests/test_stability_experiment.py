@@ -159,6 +159,7 @@ def test_trained_networks_are_zero_where_masked_and_copies_have_one_mask(done):
       assert not any(copy.weights[path][~mask].any() for copy in copies)
 
 
+@pytest.mark.slow
 def test_a_killed_experiment_goes_on_and_ends_with_the_same(done, work, tmp_path):
   place, count = Workdir(tmp_path), []
 

@@ -10,9 +10,7 @@ from tflottery.analysis.tropical.zonotopes import zonotope_vertices
 
 _TOLERANCE = 1e-12  # of the extent: vertices nearer than this to each other are one
 _ROUNDING = 1e-14  # of the distance by which lines are moved
-_FLAT = (
-  1e-6  # of the largest singular value: along directions as alike as this lines have no centre
-)
+_FLAT = 1e-6  # of the largest singular value: lines as parallel as this have no centre along them
 
 
 def lifted(polytopes):
