@@ -249,9 +249,9 @@ def _bad_config(folder, text):
 # What is given on the command line, and what the one line on stderr must say.
 BAD_FLAGS = {
   "a misspelt key": (["--config.level=3"], ["--config.level=3", 'Did you mean "levels"']),
-  "a rate of 1": (["--config.rate=1.0"], ["rate=1.0", "below 1"]),
 }
 MORE_BAD_FLAGS = {
+  "a rate of 1": (["--config.rate=1.0"], ["rate=1.0", "below 1"]),
   "a negative rate": (["--config.rate=-0.1"], ["rate=-0.1"]),
   "negative levels": (["--config.levels=-1"], ["config.levels=-1", "at least 0"]),
   "levels in words": (["--config.levels=three"], ["--config.levels=three"]),

@@ -72,6 +72,7 @@ def rewound(tmp_path_factory):
   return _search(tmp_path_factory.mktemp("rewound"))
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_without_reset_starts_from_the_final_weights(tmp_path, rewound):
   dense, first, second = _tickets(_search(tmp_path, start="continue"))
   _same(dense.weights, _tickets(rewound)[0].weights)
