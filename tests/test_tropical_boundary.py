@@ -1,45 +1,23 @@
 """Cells, the decision boundary and T(R), against hand-made ones and against bisection."""
 
+import functools
 import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planar_networks import KINDS, drawn, polytopes_of
 
 from tflottery.analysis.tropical.boundaries import boundary, boundary_crossings
 from tflottery.analysis.tropical.cells import cells
 from tflottery.analysis.tropical.hypersurface import gap, hypersurface
-from tflottery.analysis.tropical.network import Network
-from tflottery.analysis.tropical.polytopes import DecisionPolytopes
 
 BOX = ((-2.5, 2.0), (-2.0, 3.0))
 SQUARE = ((-1, 1), (-1, 1))
 
 
-def _polytopes(A, B, c1=None, c2=None):
-  return DecisionPolytopes(Network(A, B, c1, c2))
-
-
-def _random(kind, units, seed):
-  rng = np.random.default_rng(seed)
-  A, B = rng.normal(size=(units, 2)), rng.normal(size=(2, units))
-  c1, c2 = rng.normal(size=units), rng.normal(size=2)
-  if kind == "ties":  # few values, so that lines repeat, meet in a point and run along the boundary
-    A, B, c1, c2 = (rng.integers(-2, 3, array.shape) for array in (A, B, c1, c2))
-  if kind == "bias-free":
-    c1 = c2 = None
-  if kind == "pruned":
-    A, B, c1 = (array * (rng.random(array.shape) < 0.5) for array in (A, B, c1))
-  if kind == "dead":
-    c1[::2] = -1e9
-  if kind == "repeated":
-    again, scale = rng.integers(0, units, units), rng.choice([-2, 0.3, 1], units)
-    A, c1 = A[again] * scale[:, None], c1[again] * scale
-  return _polytopes(A, B, c1, c2)
-
-
-KINDS = ("random", "ties", "bias-free", "pruned", "dead", "repeated")
+_random = functools.partial(drawn, dead=-1e9)
 NETWORKS = st.builds(_random, st.sampled_from(KINDS), st.integers(1, 12), st.integers(0, 10**6))
 
 
@@ -152,73 +130,73 @@ def test_forty_lines_in_general_position_make_all_the_cells_they_can():
 
 def test_a_boundary_bends_where_a_unit_wakes():
   # f_0 - f_1 = max(x, 0) + 1 - max(2 y, 0)
-  polytopes = _polytopes([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[1, 0])
+  polytopes = polytopes_of([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[1, 0])
   _same(boundary(polytopes, SQUARE), [[[-1, 0.5], [0, 0.5]], [[0, 0.5], [1, 1]]])
 
 
 def test_a_boundary_along_units_lines_comes_once():
   # max(x, 0) - max(-x, 0) = x, cut by a unit in y that only adds to the larger side.
   A, B = [[1, 0], [-1, 0], [0, 1]], [[1, 0, 0], [0, 1, 0]]
-  _same(boundary(_polytopes(A, B), SQUARE), [[[0, -1], [0, 1]]])
+  _same(boundary(polytopes_of(A, B), SQUARE), [[[0, -1], [0, 1]]])
   # max(x, 0) + max(-x, 0) - 0 only touches 0 there.
-  _same(boundary(_polytopes(A, [[1, 1, 0], [0, 0, 0]]), SQUARE), [[[0, -1], [0, 1]]])
+  _same(boundary(polytopes_of(A, [[1, 1, 0], [0, 0, 0]]), SQUARE), [[[0, -1], [0, 1]]])
 
 
 def test_a_region_of_equal_logits_has_its_outline():
   # max(x, 0) and max(y, 0), both 0 in a quadrant and equal on the diagonal.
-  polytopes = _polytopes([[1, 0], [0, 1]], [[1, 0], [0, 1]])
+  polytopes = polytopes_of([[1, 0], [0, 1]], [[1, 0], [0, 1]])
   outline = [[[-1, -1], [0, -1]], [[0, -1], [0, 0]], [[0, 0], [-1, 0]], [[-1, 0], [-1, -1]]]
   _same(boundary(polytopes, SQUARE), [*outline, [[0, 0], [1, 1]]])
 
 
 def test_a_network_of_equal_classes_has_the_box_as_its_outline():
-  found = boundary(_polytopes([[1, 2]], [[3], [3]], c1=[1]), SQUARE)
+  found = boundary(polytopes_of([[1, 2]], [[3], [3]], c1=[1]), SQUARE)
   _same(found, [[[-1, -1], [1, -1]], [[1, -1], [1, 1]], [[1, 1], [-1, 1]], [[-1, 1], [-1, -1]]])
 
 
 def test_a_line_between_two_regions_of_equal_logits_is_no_boundary():
   # Two units on the line x = 0 that cancel; the line cuts the box, and its edge below and above.
-  found = boundary(_polytopes([[1, 0], [1, 0]], [[1, 0], [0, 1]]), SQUARE)
+  found = boundary(polytopes_of([[1, 0], [1, 0]], [[1, 0], [0, 1]]), SQUARE)
   assert len(found) == 6
   assert _distance(np.zeros((1, 2)), found) == 1
 
 
 def test_classes_that_touch_in_a_point_have_a_segment_of_no_length():
   A = [[1, 0], [-1, 0], [0, 1], [0, -1]]
-  _same(boundary(_polytopes(A, [[1] * 4, [0] * 4]), SQUARE), [[[0, 0], [0, 0]]])
+  _same(boundary(polytopes_of(A, [[1] * 4, [0] * 4]), SQUARE), [[[0, 0], [0, 0]]])
 
 
 def test_a_class_that_always_wins_has_no_boundary():
-  polytopes = _polytopes([[1, 0]], [[1], [0]], c2=[0.5, 0])
+  polytopes = polytopes_of([[1, 0]], [[1], [0]], c2=[0.5, 0])
   assert boundary(polytopes, SQUARE).shape == (0, 2, 2)
   assert boundary_crossings(polytopes, [[-1, 0]], [[1, 0]]).shape == (0, 2)
 
 
 def test_lines_belong_to_t_of_r_as_far_as_their_sum_is_the_larger():
   # S1 = max(x, 0) + 1 and S2 = max(2 y, 0): the line x = 0 counts below y = 0.5, the line y = 0 nowhere.
-  polytopes = _polytopes([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[1, 0])
+  polytopes = polytopes_of([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[1, 0])
   bends = [[[-1, 0.5], [0, 0.5]], [[0, 0.5], [1, 1]]]
   _same(hypersurface(polytopes, SQUARE), [[[0, -1], [0, 0.5]], *bends])
 
 
 def test_a_unit_in_both_sums_has_its_whole_line_and_a_repeated_line_comes_once():
   A, B = [[1, 1], [-2, -2], [0, 0]], [[1, 1, 1], [-1, 0, 2]]
-  _same(hypersurface(_polytopes(A, B, c2=[9, 0]), SQUARE), [[[-1, 1], [1, -1]]])
+  _same(hypersurface(polytopes_of(A, B, c2=[9, 0]), SQUARE), [[[-1, 1], [1, -1]]])
 
 
 def test_the_gap_is_to_the_next_term_of_either_sum():
-  polytopes = _polytopes([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[1, 0])
+  polytopes = polytopes_of([[1, 0], [0, 2]], [[1, 0], [0, 1]], c2=[1, 0])
   x = [[2, 0.25], [2, 1.25], [2, 1.5], [0.25, -1], [0, -1], [0, 1], [-1, 0.25]]
   assert gap(polytopes, x).tolist() == [2, 0.5, 0, 0.25, 0, 1, 0.5]
 
 
 def test_a_unit_without_weights_of_inputs_makes_no_gap_small():
-  assert gap(_polytopes([[1, 0], [0, 0]], [[1, 1], [0, 0]], c1=[0, 1e-3]), [2, 3]) == 2
+  assert gap(polytopes_of([[1, 0], [0, 0]], [[1, 1], [0, 0]], c1=[0, 1e-3]), [2, 3]) == 2
 
 
 def test_the_gap_is_defined_for_any_number_of_inputs():
   rng = np.random.default_rng(0)
-  polytopes = _polytopes(*(rng.normal(size=shape) for shape in ((6, 5), (2, 6), 6, 2)))
+  polytopes = polytopes_of(*(rng.normal(size=shape) for shape in ((6, 5), (2, 6), 6, 2)))
   starts, ends = rng.normal(size=(2, 50, 5))
   found = boundary_crossings(polytopes, starts, ends)
   assert len(found) > 5
@@ -227,7 +205,7 @@ def test_the_gap_is_defined_for_any_number_of_inputs():
 
 
 def test_points_that_are_not_finite_are_refused():
-  polytopes = _polytopes([[1, 0]], [[1], [0]])
+  polytopes = polytopes_of([[1, 0]], [[1], [0]])
   for bad in (np.nan, np.inf):
     with pytest.raises(ValueError, match="x holds a value that is not finite"):
       gap(polytopes, [bad, 1])
@@ -237,7 +215,7 @@ def test_points_that_are_not_finite_are_refused():
 
 def test_the_gap_at_many_points_takes_little_memory():
   rng = np.random.default_rng(0)
-  polytopes = _polytopes(rng.normal(size=(200, 2)), rng.normal(size=(2, 200)))
+  polytopes = polytopes_of(rng.normal(size=(200, 2)), rng.normal(size=(2, 200)))
   x = rng.normal(size=(30, 1000, 2))
   polytopes.lifted  # noqa: B018 - it is kept
   tracemalloc.start()
@@ -252,7 +230,7 @@ def test_the_gap_at_many_points_takes_little_memory():
 @pytest.mark.parametrize("scale", [1, 1e-170, 1e170])
 def test_equal_logits_are_equal_in_any_unit(scale):
   # 0.1 r + 0.2 r - 0.3 r, which is not 0 but for rounding
-  polytopes = _polytopes(np.array([[0.7, 0.1]] * 3) * scale, [[0.1, 0.2, 0], [0, 0, 0.3]])
+  polytopes = polytopes_of(np.array([[0.7, 0.1]] * 3) * scale, [[0.1, 0.2, 0], [0, 0, 0.3]])
   left, right = np.array([[[-1, 1]], [[1, 1]]]) * 1.0
   found = boundary_crossings(polytopes, left, right)
   np.testing.assert_allclose(found, [*left, *right])
@@ -309,7 +287,7 @@ def test_the_order_and_scale_of_units_move_no_boundary(polytopes, seed, scale):
     np.random.default_rng(seed).permutation(len(polytopes.network.A)),
   )
   A, c1, B = network.A[order] * scale, network.c1[order] * scale, network.B[:, order] / scale
-  other = boundary(_polytopes(A, B, c1, network.c2), BOX)
+  other = boundary(polytopes_of(A, B, c1, network.c2), BOX)
   points = np.concatenate([_along(other, share) for share in (0, 0.3, 1)])
   assert np.abs(_difference(polytopes, points)).max(initial=0) <= 1e-10 * _size(polytopes)
   assert len(other) == len(boundary(polytopes, BOX))
@@ -333,7 +311,7 @@ def test_a_box_without_inside_is_refused(box):
     cells([[1, 0]], [0], box)
   for function in (boundary, hypersurface):
     with pytest.raises(ValueError, match=r"box=.* must be"):
-      function(_polytopes([[1, 0]], [[1], [0]]), box)
+      function(polytopes_of([[1, 0]], [[1], [0]]), box)
 
 
 def test_units_that_cells_cannot_cut_by_are_refused():
@@ -348,7 +326,7 @@ def test_units_that_cells_cannot_cut_by_are_refused():
 
 
 def test_networks_of_three_inputs_have_no_segments_and_inputs_of_another_number_no_gap():
-  polytopes = _polytopes([[1, 0, 0]], [[1], [0]])
+  polytopes = polytopes_of([[1, 0, 0]], [[1], [0]])
   for function in (boundary, hypersurface):
     with pytest.raises(ValueError, match="3 inputs"):
       function(polytopes, SQUARE)

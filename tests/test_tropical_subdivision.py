@@ -1,40 +1,18 @@
 """The dual subdivision, against hand-made ones, R itself and the pieces of boundary."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planar_networks import KINDS, drawn, polytopes_of
 
 from tflottery.analysis.tropical.boundaries import boundary
 from tflottery.analysis.tropical.hypersurface import gap
-from tflottery.analysis.tropical.network import Network
-from tflottery.analysis.tropical.polytopes import DecisionPolytopes
 from tflottery.analysis.tropical.subdivision import subdivision
 
-
-def _polytopes(A, B, c1=None, c2=None):
-  return DecisionPolytopes(Network(A, B, c1, c2))
-
-
-def _random(kind, units, seed):
-  rng = np.random.default_rng(seed)
-  A, B = rng.normal(size=(units, 2)), rng.normal(size=(2, units))
-  c1, c2 = rng.normal(size=units), rng.normal(size=2)
-  if kind == "ties":
-    A, B, c1, c2 = (rng.integers(-2, 3, array.shape) for array in (A, B, c1, c2))
-  if kind == "bias-free":
-    c1 = c2 = None
-  if kind == "pruned":
-    A, B, c1 = (array * (rng.random(array.shape) < 0.5) for array in (A, B, c1))
-  if kind == "dead":
-    c1[::2] = -1e4
-  if kind == "repeated":
-    again, scale = rng.integers(0, units, units), rng.choice([-2, 0.3, 1], units)
-    A, c1 = A[again] * scale[:, None], c1[again] * scale
-  return _polytopes(A, B, c1, c2)
-
-
-KINDS = ("random", "ties", "bias-free", "pruned", "dead", "repeated")
+_random = functools.partial(drawn, dead=-1e4)
 NETWORKS = st.builds(_random, st.sampled_from(KINDS), st.integers(1, 9), st.integers(0, 10**6))
 
 
@@ -57,7 +35,7 @@ def _named(dual):
 
 def test_a_bias_cuts_the_polygon_where_lines_and_boundary_meet():
   # R = max(max(x, 0) + max(y - 1, 0), 2)
-  dual = subdivision(_polytopes([[1, 0], [0, 1]], [[1, 1], [0, 0]], c1=[0, -1], c2=[0, 2]))
+  dual = subdivision(polytopes_of([[1, 0], [0, 1]], [[1, 1], [0, 0]], c1=[0, -1], c2=[0, 2]))
   faces, crossing = _named(dual)
   assert faces == {((0, 0), (1, 0), (1, 1)), ((0, 0), (1, 1), (0, 1))}
   assert crossing == {((0, 0), (1, 0)), ((0, 0), (0, 1)), ((0, 0), (1, 1))}
@@ -67,7 +45,7 @@ def test_a_bias_cuts_the_polygon_where_lines_and_boundary_meet():
 
 def test_without_biases_the_hull_is_the_one_face():
   # Z1 is the segment to (1, 0), Z2 that to (0, 2); the origin is of both.
-  dual = subdivision(_polytopes([[1, 0], [0, 2]], [[1, 0], [0, 1]]))
+  dual = subdivision(polytopes_of([[1, 0], [0, 2]], [[1, 0], [0, 1]]))
   assert _named(dual)[0] == {((0, 0), (1, 0), (0, 2))}
   assert dual.owners.tolist() == [2, 0, 1]
   assert dual.edges.tolist() == dual.crossing_edges.tolist() == [[0, 1], [0, 2], [1, 2]]
@@ -75,13 +53,13 @@ def test_without_biases_the_hull_is_the_one_face():
 
 def test_a_vertex_on_an_edge_of_the_other_zonotope_is_none():
   # Z1 is the segment from 0 to (3, 0) and Z2 that from 0 to (0.1, 0) and to (0, 1), a rectangle.
-  dual = subdivision(_polytopes([[3, 0], [0.1, 0], [0, 1]], [[1, 0, 0], [0, 1, 1]]))
+  dual = subdivision(polytopes_of([[3, 0], [0.1, 0], [0, 1]], [[1, 0, 0], [0, 1, 1]]))
   assert _named(dual)[0] == {((0, 0), (3, 0), (0.1, 1), (0, 1))}
 
 
 def test_parallel_generators_make_a_segment_of_intervals():
   # R = max(max(x, 0) + max(x - 1, 0), 0.5): its corners are at x = 0.5 and 1.
-  dual = subdivision(_polytopes([[1, 0], [1, 0]], [[1, 1], [0, 0]], c1=[0, -1], c2=[0, 0.5]))
+  dual = subdivision(polytopes_of([[1, 0], [1, 0]], [[1, 1], [0, 0]], c1=[0, -1], c2=[0, 0.5]))
   assert dual.vertices.tolist() == [[0, 0], [1, 0], [2, 0]]
   assert dual.heights.tolist() == [0.5, 0, -1]
   assert dual.faces == ((0, 1), (1, 2))
@@ -90,7 +68,7 @@ def test_parallel_generators_make_a_segment_of_intervals():
 
 @pytest.mark.parametrize(("c2", "owner"), [([0, 0], 2), ([1, 0], 0), ([0, 1], 1)])
 def test_no_generators_make_a_point_of_the_higher_sum(c2, owner):
-  dual = subdivision(_polytopes([[0, 0], [1, 1]], [[1, 0], [1, 0]], c1=[-1, 2], c2=c2))
+  dual = subdivision(polytopes_of([[0, 0], [1, 1]], [[1, 0], [1, 0]], c1=[-1, 2], c2=c2))
   assert dual.vertices.tolist() == [[0, 0]]
   assert dual.faces == ((0,),)
   assert dual.heights.tolist() == [max(c2)]
@@ -99,7 +77,7 @@ def test_no_generators_make_a_point_of_the_higher_sum(c2, owner):
 
 
 def test_a_unit_without_weights_of_inputs_lifts_its_zonotope():
-  dual = subdivision(_polytopes([[0, 0], [1, 0]], [[1, 1], [0, 0]], c1=[2, 0]))
+  dual = subdivision(polytopes_of([[0, 0], [1, 0]], [[1, 1], [0, 0]], c1=[2, 0]))
   assert dual.vertices.tolist() == [[0, 0], [1, 0]]
   assert dual.heights.tolist() == [2, 2]
   assert dual.owners.tolist() == [0, 0]
@@ -187,7 +165,7 @@ def test_an_upright_face_of_the_lifted_hull_is_no_face():
 def test_what_both_logits_have_more_changes_nothing_but_heights():
   rng = np.random.default_rng(0)
   A, B, c1 = rng.normal(size=(5, 2)), rng.normal(size=(2, 5)), rng.normal(size=5)
-  low, high = (subdivision(_polytopes(A, B, c1, [c2, c2])) for c2 in (0, 1e9))
+  low, high = (subdivision(polytopes_of(A, B, c1, [c2, c2])) for c2 in (0, 1e9))
   assert low.faces == high.faces
   assert low.owners.tolist() == high.owners.tolist()
   np.testing.assert_allclose(high.heights - 1e9, low.heights, atol=1e-6)
@@ -198,7 +176,10 @@ def test_lines_far_from_the_origin_have_the_same_faces(shift):
   rng = np.random.default_rng(2)
   A, c1, B, c2 = (rng.normal(size=shape) for shape in ((4, 2), 4, (2, 4), 2))
   x = np.array([shift, -shift / 4])
-  near, far = subdivision(_polytopes(A, B, c1, c2)), subdivision(_polytopes(A, B, c1 - A @ x, c2))
+  near, far = (
+    subdivision(polytopes_of(A, B, c1, c2)),
+    subdivision(polytopes_of(A, B, c1 - A @ x, c2)),
+  )
   assert far.faces == near.faces
   assert far.owners.tolist() == near.owners.tolist()
   np.testing.assert_allclose(far.heights, near.heights - near.vertices @ x, atol=1e-14 * shift)
@@ -209,8 +190,8 @@ def test_the_unit_of_the_inputs_changes_nothing_but_heights(scale):
   rng = np.random.default_rng(2)
   A, c1, B, c2 = (rng.normal(size=shape) for shape in ((4, 2), 4, (2, 4), 2))
   one, other = (
-    subdivision(_polytopes(A, B, c1, c2)),
-    subdivision(_polytopes(A, B, c1 * scale, c2 * scale)),
+    subdivision(polytopes_of(A, B, c1, c2)),
+    subdivision(polytopes_of(A, B, c1 * scale, c2 * scale)),
   )
   assert other.faces == one.faces
   np.testing.assert_allclose(other.heights, one.heights * scale, rtol=1e-12)
@@ -218,9 +199,9 @@ def test_the_unit_of_the_inputs_changes_nothing_but_heights(scale):
 
 def test_lines_through_a_point_far_from_the_origin_leave_one_face():
   A, B = [[3, 1], [1, -2], [-2, 5]], [[1, 2, -1], [-2, 1, 1]]
-  assert len(subdivision(_polytopes(A, B, -np.array(A) @ [1e5 / 3, 7.1])).faces) == 1
+  assert len(subdivision(polytopes_of(A, B, -np.array(A) @ [1e5 / 3, 7.1])).faces) == 1
 
 
 def test_networks_of_three_inputs_are_refused():
   with pytest.raises(ValueError, match="3 inputs"):
-    subdivision(_polytopes([[1, 0, 0]], [[1], [0]]))
+    subdivision(polytopes_of([[1, 0, 0]], [[1], [0]]))

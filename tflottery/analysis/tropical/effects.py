@@ -61,6 +61,7 @@ def source(call):
 
 
 def named(function):
+  """The name of an activation, for errors."""
   return repr(getattr(function, "__name__", function))
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from tflottery.analysis.tropical.blocks import paths_of
 from tflottery.analysis.tropical.magnitude import magnitude_prune
+from tflottery.analysis.tropical.network import Network
 from tflottery.analysis.tropical.pruning import tropical_prune
 from tflottery.experiments import learn
 from tflottery.experiments.progress import Progress
-from tflottery.experiments.tropical.starts import TICKET, start
+from tflottery.experiments.tropical.starts import TICKET, place_of, start
 from tflottery.experiments.tropical.views import View, network_from
 from tflottery.masks import sparsity
 from tflottery.seeds import seeds_of
@@ -103,7 +104,7 @@ class _Seed:
 
   def _train(self, level, name, weights, masks, frames=None):
     """Train one network, write it down, and return its row."""
-    noise = [self._seeds["order"], level, _place_of(name, self._work.settings.controls)]
+    noise = [self._seeds["order"], level, place_of(name)]
     self._restart(weights, masks, seed=noise)
     curve, key = learn.Curve(step=0), (self._seed, level, name)
     report = functools.partial(self._progress.report, key, first=0)
@@ -138,20 +139,15 @@ class _Seed:
     rows = []
     for rule in self._work.settings.rules:
       for share in sorted(self._work.settings.shares):
-        found = pruned(dense, rule, share)
-        network = type(dense)(found.A, found.B, dense.c1, dense.c2)
+        found = _pruned(dense, rule, share)
+        network = Network(found.A, found.B, dense.c1, dense.c2)
         row = {"rule": rule, "share": share, "pruned_percent": 100 * found.share}
         rows.append(row | self._view.measure(network, *self._test))
     return rows
 
 
-def pruned(network, rule, share):
-  """A `Network` pruned by "tropical" or a rule of `magnitude_prune`."""
+def _pruned(network, rule, share):
+  """What "tropical" or a rule of `magnitude_prune` leaves of a `Network`: a `Pruned`."""
   if rule == "tropical":
     return tropical_prune(network.A, network.B, share, c1=network.c1)
   return magnitude_prune(network.A, network.B, share, rule=rule)
-
-
-def _place_of(name, controls):
-  """The place of a start among those of a level; the dense network's and the ticket's is 0."""
-  return 1 + controls.index(name) if name in controls else 0

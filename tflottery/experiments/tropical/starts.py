@@ -48,6 +48,11 @@ CONTROLS = {
 }
 
 
+def place_of(name):
+  """The number of a start among all there are, a part of its seeds; the dense network's and the ticket's is 0."""
+  return 1 + list(CONTROLS).index(name) if name in CONTROLS else 0
+
+
 def start(name, weights, masks, *, seed, level):
   """The weights that a subnetwork starts from.
 
@@ -66,4 +71,4 @@ def start(name, weights, masks, *, seed, level):
   """
   if name == TICKET:
     return weights
-  return CONTROLS[name](weights, masks, seed=[seed, level, 1 + list(CONTROLS).index(name)])
+  return CONTROLS[name](weights, masks, seed=[seed, level, place_of(name)])
