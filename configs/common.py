@@ -48,6 +48,14 @@ def get_config():
   config.learning_rate_drops = ()
   config.learning_rate_decay = 0.1
 
+  # None: the optimizer's learning rate is that of every batch; or the batch size that it is meant for, by
+  # which it grows in proportion, as 256 in "0.1 at 256".
+  config.learning_rate_batch = config_dict.placeholder(int)
+  # Share of the probability that the loss spreads evenly over all classes, in [0, 1).
+  config.label_smoothing = 0.0
+  # float32; on accelerators mixed_bfloat16 (TPU and GPU) or mixed_float16 (GPU, with a scaled loss).
+  config.dtype_policy = "float32"
+
   # Length of the training: steps (an int or "6000it") or epochs ("20ep").
   config.steps = config_dict.placeholder(object)
   config.steps = 1200

@@ -9,7 +9,7 @@ import tf_keras
 from builders import KERASES
 
 import tflottery as tfl
-from tflottery.supermasks.edge_popup import TopScores
+from tflottery.learned.edge_popup import TopScores
 
 
 def top(sparsity, rescale=False):
@@ -98,7 +98,7 @@ def test_one_step_of_sgd_by_hand(k):
 
 def test_counts_are_exact_in_every_site_and_only_scores_are_trained(k, trained):
   model = trained(k)
-  masks = tfl.supermasks.masks(model)
+  masks = tfl.learned.masks(model)
   kept = {path: int(mask.sum()) for path, mask in masks.items()}
   assert kept == {"fc1/kernel": 19, "fc2/kernel": 12, "out/kernel": 6}
   names = [v.name.rsplit("/", 1)[-1].split(":")[0] for v in model.trainable_variables]
@@ -107,7 +107,7 @@ def test_counts_are_exact_in_every_site_and_only_scores_are_trained(k, trained):
   for layer, before in zip(model.layers, fresh.layers, strict=True):
     for weight, value in zip(layer.layer.get_weights(), before.layer.get_weights(), strict=True):
       assert np.array_equal(weight, value)
-  assert any((masks[p] != m).any() for p, m in tfl.supermasks.masks(fresh).items())
+  assert any((masks[p] != m).any() for p, m in tfl.learned.masks(fresh).items())
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_masks_and_scores_are_the_same_wherever_they_are_trained(k, trained, whe
     model = learner(k, rescale=True, options=options[where])
   fit(model)
   reference = trained(k)
-  found, expected = tfl.supermasks.masks(model), tfl.supermasks.masks(reference)
+  found, expected = tfl.learned.masks(model), tfl.learned.masks(reference)
   assert all(np.array_equal(found[path], expected[path]) for path in expected)
   for a, b in zip(model.trainable_variables, reference.trainable_variables, strict=True):
     np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-5)
@@ -136,7 +136,7 @@ def test_large_layers_train_too(k):
   before = model.trainable_variables[0].numpy()
   model.fit(np.ones((4, 128)), np.ones((4, 128)), verbose=0)
   assert (model.trainable_variables[0].numpy() != before).mean() > 0.9
-  assert tfl.supermasks.masks(model)["fc/kernel"].sum() == 1638
+  assert tfl.learned.masks(model)["fc/kernel"].sum() == 1638
 
 
 @pytest.mark.parametrize("k", KERASES)
@@ -144,23 +144,23 @@ def test_the_plain_model_the_ticket_and_the_file_give_the_same_outputs(k, traine
   model = trained(k)
   x, _ = builders.arrays()
   expected = model(x).numpy()
-  np.testing.assert_allclose(tfl.supermasks.plain(model)(x), expected, atol=1e-6)
+  np.testing.assert_allclose(tfl.learned.plain(model)(x), expected, atol=1e-6)
   build = builders.mlp(k, seed=5)
-  tfl.supermasks.ticket(model).apply(build)
+  tfl.learned.ticket(model).apply(build)
   np.testing.assert_allclose(build(x), expected, atol=1e-6)
   model.save(tmp_path / "a.keras")
   np.testing.assert_allclose(k.models.load_model(tmp_path / "a.keras")(x), expected, atol=1e-6)
 
 
 def test_a_ticket_with_a_seed_names_how_its_weights_are_drawn(k):
-  ticket = tfl.supermasks.ticket(tfl.edge_popup(builders.mlp(k), seed=4, rescale=True))
+  ticket = tfl.learned.ticket(tfl.edge_popup(builders.mlp(k), seed=4, rescale=True))
   assert [recipe.seed for recipe in ticket.drawn.values()] == [(4, 0), (4, 1), (4, 2)]
   assert ticket.drawn["fc1/kernel"].multiple == pytest.approx(np.sqrt(2))
 
 
 def test_evaluation_takes_the_one_mask_that_there_is(k, trained):
   x, y = builders.arrays()
-  found = tfl.supermasks.evaluate(trained(k), (x, y))
+  found = tfl.learned.evaluate(trained(k), (x, y))
   assert found["mean"] == found["rounded"]
   assert found["std"]["loss"] == 0
   assert found["sparsity"] == pytest.approx(1 - 37 / 93)

@@ -19,7 +19,7 @@ LAYERS = [
   ["bin"],
   ["experiments"],
   ["callbacks"],
-  ["algorithms", "supermasks"],
+  ["algorithms", "learned"],
   ["structured"],
   ["analysis"],
   ["tickets"],
@@ -185,7 +185,7 @@ def test_the_public_functions_have_examples():
     tflottery.edge_popup,
     tflottery.freeze,
   ]
-  public += [getattr(tflottery.supermasks, name) for name in tflottery.supermasks.__all__]
+  public += [getattr(tflottery.learned, name) for name in tflottery.learned.__all__]
   public += [tflottery.Ticket.transfer, tflottery.images.to_shape]
   for thing in public:
     assert any(test.examples for test in finder.find(thing)), thing

@@ -11,7 +11,7 @@ from builders import KERASES
 import tflottery as tfl
 from tflottery import draws
 from tflottery.experiments import models
-from tflottery.supermasks.supermask import Bernoulli
+from tflottery.learned.supermask import Bernoulli
 
 LOG3 = float(np.log(3))  # its sigmoid is 3/4, and the slope there is 3/16
 
@@ -121,7 +121,7 @@ def test_in_training_the_layer_computes_with_the_draw_of_its_count(k):
 def test_in_inference_the_mask_is_rounded_and_nothing_is_counted(k):
   model = one(k, [1.0, 10.0, 100.0])
   assert model(np.ones((1, 3))).numpy().item() == 0
-  assert not tfl.supermasks.masks(model)["fc/kernel"].any()
+  assert not tfl.learned.masks(model)["fc/kernel"].any()
   model.layers[0].kernel_logits.assign([[0.1], [-0.1], [3.0]])
   assert model(np.ones((1, 3))).numpy().item() == 101
   assert counts(model) == [0]
@@ -201,9 +201,9 @@ def test_the_model_that_is_given_stays_as_it_was(k):
 def test_sites_that_are_left_out_are_dense_and_frozen(k):
   plain = builders.mlp(k)
   model = tfl.supermask(plain, exclude="out")
-  assert list(tfl.supermasks.masks(model)) == ["fc1/kernel", "fc2/kernel"]
+  assert list(tfl.learned.masks(model)) == ["fc1/kernel", "fc2/kernel"]
   assert len(model.trainable_weights) == 2
-  assert len(tfl.supermasks.plain(model).trainable_weights) == 6
+  assert len(tfl.learned.plain(model).trainable_weights) == 6
   for kept, before in zip(
     model.layers[-1].get_weights(), plain.layers[-1].get_weights(), strict=True
   ):
@@ -215,10 +215,10 @@ def test_layers_that_were_frozen_before_stay_dense_and_still(k):
   norm = next(layer for layer in plain.layers if layer.name == "norm")
   plain.get_layer("fc1").trainable = norm.trainable = False
   model = tfl.supermask(plain)
-  assert list(tfl.supermasks.masks(model)) == ["fc2/kernel", "out/kernel"]
+  assert list(tfl.learned.masks(model)) == ["fc2/kernel", "out/kernel"]
   model(np.ones((2, 8)), training=True)
   assert not model.get_layer("norm").moving_mean.numpy().any()
-  assert len(tfl.supermasks.plain(model).trainable_weights) == 8
+  assert len(tfl.learned.plain(model).trainable_weights) == 8
 
 
 def many_layers(k):
@@ -236,7 +236,7 @@ def many_layers(k):
 def test_shared_and_nested_layers_have_one_mask_each_and_compute_as_before(k):
   plain = many_layers(k)
   model = tfl.supermask(plain)
-  found = tfl.supermasks.masks(model)
+  found = tfl.learned.masks(model)
   assert list(found) == list(tfl.sites(plain)) and len(found) == 5
   assert len(model.trainable_weights) == 5
   for variable in model.trainable_weights:
@@ -245,11 +245,11 @@ def test_shared_and_nested_layers_have_one_mask_each_and_compute_as_before(k):
   np.testing.assert_allclose(model(x), plain(x), atol=1e-6)
   spread(model)
   builders.compiled(k, model, "adam").fit(x, np.arange(4) % 3, verbose=0)
-  again = tfl.supermasks.plain(model)
+  again = tfl.learned.plain(model)
   assert list(tfl.sites(again)) == list(found)
   np.testing.assert_allclose(again(x), model(x), atol=1e-6)
   build = many_layers(k)
-  tfl.supermasks.ticket(model).apply(build)
+  tfl.learned.ticket(model).apply(build)
   np.testing.assert_allclose(build(x), model(x), atol=1e-6)
 
 
@@ -309,7 +309,7 @@ def test_evaluation_averages_over_masks_that_hold_for_a_pass(k):
   x = np.eye(3, dtype="float32")
   data = (x, np.zeros((3, 1), "float32"))
   before = [np.array(v.numpy()) for v in model.variables]
-  found = tfl.supermasks.evaluate(model, data, samples=4, batch_size=1)
+  found = tfl.learned.evaluate(model, data, samples=4, batch_size=1)
   drawn = [model.layers[0].effective(n, stream=(1,))["kernel"].numpy() for n in range(1, 5)]
   losses = [np.mean(kernel**2) for kernel in drawn]
   assert found["mean"]["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
@@ -329,19 +329,19 @@ def test_evaluation_leaves_metrics_as_they_were(k, trained):
   x, y = builders.arrays()
   model.evaluate(x, y, verbose=0)
   before = [np.array(v.numpy()) for metric in model.metrics for v in metric.variables]
-  tfl.supermasks.evaluate(model, (x[:8], y[:8]), samples=1)
+  tfl.learned.evaluate(model, (x[:8], y[:8]), samples=1)
   after = [np.array(v.numpy()) for metric in model.metrics for v in metric.variables]
   assert before and all(np.array_equal(a, b) for a, b in zip(after, before, strict=True))
 
 
 def test_the_plain_model_has_the_layers_it_was_made_from_and_the_same_outputs(k, trained):
   model = trained(k)
-  plain = tfl.supermasks.plain(model)
+  plain = tfl.learned.plain(model)
   x, _ = builders.arrays()
   np.testing.assert_allclose(plain(x), model(x), atol=1e-6)
   assert [type(layer) for layer in plain.layers] == [k.layers.Dense] * 3
   assert len(plain.trainable_weights) == 6
-  for path, mask in tfl.supermasks.masks(model).items():
+  for path, mask in tfl.learned.masks(model).items():
     kernel = tfl.sites(plain)[path].variable.numpy()
     kept = kernel[mask]
     factor = mask.size / mask.sum()
@@ -352,14 +352,14 @@ def test_the_plain_model_has_the_layers_it_was_made_from_and_the_same_outputs(k,
 
 def test_the_plain_model_has_its_normalisations_back(k):
   model = tfl.supermask(builders.mlp(k, batch_norm=True))
-  plain = tfl.supermasks.plain(model)
+  plain = tfl.learned.plain(model)
   assert sum(type(layer) is k.layers.BatchNormalization for layer in plain.layers) == 1
   assert len(plain.trainable_weights) == 8
 
 
 def test_a_ticket_gives_a_build_of_the_model_the_same_outputs(k, trained, tmp_path):
   model = trained(k)
-  tfl.supermasks.ticket(model).save(tmp_path / "a.ticket")
+  tfl.learned.ticket(model).save(tmp_path / "a.ticket")
   build = builders.mlp(k, seed=9)
   tfl.Ticket.load(tmp_path / "a.ticket").apply(build)
   x, _ = builders.arrays()
@@ -370,7 +370,7 @@ def test_a_ticket_gives_a_build_of_the_model_the_same_outputs(k, trained, tmp_pa
 def test_a_seed_and_bits_are_enough_to_store_a_network(k, weights, tmp_path):
   plain = models.lenet_300_100(k, (28, 28, 1), 10)
   model = spread(tfl.supermask(plain, weights=weights, seed=3, rescale=True))
-  tfl.supermasks.ticket(model).save(tmp_path / "small.ticket")
+  tfl.learned.ticket(model).save(tmp_path / "small.ticket")
   size = (tmp_path / "small.ticket").stat().st_size
   assert 266_200 / 8 < size < 40_000
   build = models.lenet_300_100(k, (28, 28, 1), 10)
@@ -384,7 +384,7 @@ def test_a_ticket_stores_weights_that_were_put_in_after_the_draw(k):
   model = spread(tfl.supermask(builders.mlp(k), seed=3))
   layer = model.layers[0].layer
   layer.kernel.assign(np.ones(layer.kernel.shape))
-  ticket = tfl.supermasks.ticket(model)
+  ticket = tfl.learned.ticket(model)
   assert list(ticket.drawn) == ["fc2/kernel", "out/kernel"]
   assert (ticket.weights["fc1/kernel"] == 1).all()
 
@@ -403,7 +403,7 @@ def test_half_precision_computes_in_it_and_trains_float32_logits(k):
   assert hidden.dtype == tf.float16 and np.isfinite(hidden).all()
   for old, new in zip(before, logits(model), strict=True):
     assert new.dtype == np.float32 and (old != new).any()
-  np.testing.assert_allclose(tfl.supermasks.plain(model)(x), model(x), atol=1e-2)
+  np.testing.assert_allclose(tfl.learned.plain(model)(x), model(x), atol=1e-2)
 
 
 def test_a_recurrent_layer_is_refused_and_can_be_left_out(k):
@@ -484,7 +484,7 @@ def test_a_seed_for_a_layer_with_an_initializer_of_the_users_own_is_refused(k):
 
 
 def test_a_model_without_masks_has_none_to_convert(k):
-  for convert in (tfl.supermasks.masks, tfl.supermasks.plain, tfl.supermasks.ticket):
+  for convert in (tfl.learned.masks, tfl.learned.plain, tfl.learned.ticket):
     with pytest.raises(ValueError, match="no trained masks"):
       convert(builders.mlp(k))
 
@@ -492,11 +492,11 @@ def test_a_model_without_masks_has_none_to_convert(k):
 def test_evaluation_refuses_what_it_cannot_go_through_ten_times(k, trained):
   x, y = builders.arrays()
   with pytest.raises(ValueError, match="only once"):
-    tfl.supermasks.evaluate(trained(k), iter([(x, y)]))
+    tfl.learned.evaluate(trained(k), iter([(x, y)]))
   with pytest.raises(ValueError, match="samples=0"):
-    tfl.supermasks.evaluate(trained(k), (x, y), samples=0)
+    tfl.learned.evaluate(trained(k), (x, y), samples=0)
   with pytest.raises(ValueError, match="not compiled"):
-    tfl.supermasks.evaluate(one(k, [1.0]), (x, y))
+    tfl.learned.evaluate(one(k, [1.0]), (x, y))
 
 
 def _trained_names(model):
@@ -536,7 +536,7 @@ def test_a_layer_in_float16_is_rescaled_by_a_finite_factor(k):
   np.testing.assert_allclose(effective[:196], 4 * kernel[:196], rtol=2e-3)
   assert not effective[196:].any()
   x = np.ones((2, 784), "float16")
-  plain = tfl.supermasks.plain(model)
+  plain = tfl.learned.plain(model)
   np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), rtol=2e-2)
 
 
@@ -552,7 +552,7 @@ def test_a_stateless_call_takes_the_weights_that_it_is_given():
 def test_evaluation_passes_its_options_on(k):
   model = tfl.supermask(builders.mlp(k))
   model.compile("sgd", "mse")
-  found = tfl.supermasks.evaluate(
+  found = tfl.learned.evaluate(
     model, (np.ones((4, 8)), np.ones((4, 3))), samples=1, verbose=0, return_dict=True
   )
   assert found["rounded"]["loss"] > 0

@@ -513,9 +513,9 @@ def test_a_layer_that_is_called_twice_can_be_both_but_has_one_path_and_mask(k):
 @pytest.mark.parametrize("k", KERASES)
 def test_supermask_models_are_refused_and_their_plain_models_are_read(k):
   model = tfl.supermask(dense(k, k.layers.ReLU()))
-  with pytest.raises(ValueError, match=r"`hidden` \(\w+\).*supermasks.plain"):
+  with pytest.raises(ValueError, match=r"`hidden` \(\w+\).*learned.plain"):
     network_of(model)
-  assert not network_of(tfl.supermasks.plain(model)).A.any()
+  assert not network_of(tfl.learned.plain(model)).A.any()
 
 
 def test_lora_is_added_and_has_no_path(tmp_path):

@@ -10,14 +10,14 @@ from tflottery import (
   export,
   granularity,
   images,
+  learned,
   masks,
   structured,
-  supermasks,
 )
 from tflottery.algorithms.prune import prune
+from tflottery.learned.edge_popup import edge_popup
+from tflottery.learned.supermask import supermask
 from tflottery.site import sites
-from tflottery.supermasks.edge_popup import edge_popup
-from tflottery.supermasks.supermask import supermask
 from tflottery.tickets.freeze import FREEZES, freeze
 from tflottery.tickets.reset import RESETS, initializers_of, reset
 from tflottery.tickets.search import find_ticket
@@ -41,13 +41,13 @@ __all__ = [
   "hold",
   "images",
   "initializers_of",
+  "learned",
   "masks",
   "prune",
   "reset",
   "sites",
   "structured",
   "supermask",
-  "supermasks",
 ]
 
 

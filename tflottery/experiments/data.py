@@ -7,14 +7,15 @@ import io
 import math
 import os
 import tempfile
+from typing import ClassVar
 
 import numpy as np
 import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tflottery.experiments import batches, planar, subsets
 from tflottery.experiments import digits as _digits
-from tflottery.experiments import planar, subsets
 
 _LIMIT_BYTES = 4 * 10**9
 
@@ -40,7 +41,10 @@ class Dataset:
   Attributes:
     classes: number of labels.
     image_shape: (height, width, channels), or (2,) of points in the plane.
+    padding: the label that counts for nothing; None where all count.
   """
+
+  padding: ClassVar[None] = None
 
   name: str
   train: Split
@@ -48,6 +52,27 @@ class Dataset:
   test: Split
   classes: int
   image_shape: tuple[int, ...]
+
+  def training(self, **steps):
+    """The training batches, as `batches.training` makes them of these keywords."""
+    return batches.training(self.train, **steps)
+
+  def whole(self, split, *, batch_size, moments):
+    """List of the batches of a split: all of its examples once and in order."""
+    return list(batches.whole(split, batch_size=batch_size, moments=moments))
+
+  def inputs(self, count):
+    """So many inputs of chance, float32: to build a network with, and to try it on."""
+    return np.random.default_rng(0).random((count, *self.image_shape), np.float32)
+
+  def logits_shape(self, count):
+    """The shape of what a network must return for so many inputs."""
+    return count, self.classes
+
+  def measured(self, model):
+    """What is measured of a trained network on the test split besides loss and accuracy: nothing."""
+    del model
+    return {}
 
 
 def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), fit="pad"):

@@ -16,27 +16,30 @@ class Evaluator:
 
   Args:
     model: a model of either Keras that returns logits.
-    batches: iterable of (images, labels) batches.
+    batches: iterable of (inputs, labels) batches that can be gone through again and again; labels are
+      of any shape, and logits have one axis more.
     jit_compile: as in `compile`.
+    padding: the label that counts for nothing; None where all count.
   """
 
-  def __init__(self, model, batches, *, jit_compile):
-    self._batches = [(images, labels) for images, labels in batches]
-    self._size = sum(len(labels) for _, labels in self._batches)
+  def __init__(self, model, batches, *, jit_compile, padding=None):
+    self._batches = batches
 
-    def totals(images, labels):
-      logits = tf.cast(model(images, training=False), tf.float32)
+    def totals(inputs, labels):
+      logits = tf.cast(model(inputs, training=False), tf.float32)
       loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
       hits = tf.argmax(logits, -1, output_type=labels.dtype) == labels
-      return tf.stack([tf.reduce_sum(loss), tf.math.count_nonzero(hits, dtype=tf.float32)])
+      counts = tf.ones_like(hits) if padding is None else labels != padding
+      own = [tf.where(counts, loss, 0.0), tf.cast(hits & counts, tf.float32)]
+      return tf.stack([*map(tf.reduce_sum, own), tf.math.count_nonzero(counts, dtype=tf.float32)])
 
     self._totals = tf.function(totals, jit_compile=jit_compile)
 
   def __call__(self):
-    """(mean loss, accuracy in [0, 1])."""
-    sums = tf.add_n([self._totals(images, labels) for images, labels in self._batches]).numpy()
-    loss, hits = sums.tolist()
-    return loss / self._size, hits / self._size
+    """(mean loss, accuracy in [0, 1]) of the labels that count."""
+    sums = [self._totals(inputs, labels).numpy() for inputs, labels in self._batches]
+    loss, hits, count = np.sum(sums, axis=0, dtype=np.float64).tolist()
+    return loss / count, hits / count
 
 
 @dataclasses.dataclass

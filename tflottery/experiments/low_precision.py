@@ -29,7 +29,7 @@ def build(network, precision, *, k):
     ValueError: int8, and the model is subclassed: its layers can't be exchanged.
   """
   if precision == "mixed_bfloat16":
-    with _policy(k, precision):
+    with policy(k, precision):
       return network()
   return quantised(network(), k=k) if precision == "int8" else network()
 
@@ -95,7 +95,8 @@ def _round_dense(layer):
 
 
 @contextlib.contextmanager
-def _policy(k, name):
+def policy(k, name):
+  """Layers that are built inside have this dtype policy of the Keras `k`, unless they say another."""
   before = k.mixed_precision.global_policy()
   k.mixed_precision.set_global_policy(name)
   try:

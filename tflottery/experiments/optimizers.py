@@ -7,7 +7,7 @@ import tensorflow as tf
 from tflottery import learning_rates
 
 
-def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, offset=0):
+def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, times=1.0, offset=0):
   """An optimizer of the Keras `k`.
 
   The learning rate is `rate * min(1, step / warmup) * decay ** (number of drops up to step)`.
@@ -18,6 +18,7 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, offset=0):
     arguments: its keyword arguments; `learning_rate` is a float.
     warmup: steps of linear warm-up, 0 for none.
     drops: steps at which the rate is multiplied by `decay`.
+    times: what the rate in the arguments, or the optimizer's own, is multiplied by.
     offset: the step that the rate stands at when the optimizer's own step is 0.
 
   Raises:
@@ -25,9 +26,10 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, offset=0):
   """
   arguments, optimizer = dict(arguments), type(k.optimizers.get(name))
   _require_positive(name, arguments, decay)
+  if times != 1:
+    arguments["learning_rate"] = times * _rate(arguments, optimizer)
   if warmup or drops:
-    default = inspect.signature(optimizer).parameters["learning_rate"].default
-    rate = arguments.get("learning_rate", default)
+    rate = _rate(arguments, optimizer)
     arguments["learning_rate"] = learning_rates.from_function(
       k, lambda step: rate * _factor(tf.cast(step, tf.float32) + offset, warmup, drops, decay)
     )
@@ -35,6 +37,11 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, offset=0):
     return optimizer(**arguments)
   except (TypeError, ValueError) as error:
     raise ValueError(f"config.{name}={arguments!r} does not suit the optimizer: {error}") from error
+
+
+def _rate(arguments, optimizer):
+  default = inspect.signature(optimizer).parameters["learning_rate"].default
+  return arguments.get("learning_rate", default)
 
 
 def _require_positive(name, arguments, decay):

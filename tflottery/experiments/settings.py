@@ -5,6 +5,7 @@ import difflib
 
 from tflottery import criteria as _criteria
 from tflottery import durations, images
+from tflottery.arguments import is_number
 from tflottery.experiments import arms as _arms
 from tflottery.experiments import subsets
 from tflottery.tickets import prune
@@ -14,6 +15,7 @@ from tflottery.tickets.search import STARTS
 KERASES = ("keras", "tf_keras")
 OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "rmsprop", "sgd")
 STRATEGIES = ("", "mirrored")
+DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 _REFUSED = {
   "parameter_server": "its workers update weights without waiting for each other, so there is no "
   "gradient that all agree on when masks change",
@@ -46,6 +48,9 @@ class Settings:
   warmup: int | str
   learning_rate_drops: tuple
   learning_rate_decay: float
+  learning_rate_batch: int | None
+  label_smoothing: float
+  dtype_policy: str
   steps: int | str
   batch_size: int
   only: str
@@ -78,7 +83,12 @@ class Settings:
     require_known("strategy", self.strategy, STRATEGIES)
     for name in ("batch_size", "eval_every", "replicas"):
       require_int(name, getattr(self, name), 1)
-    for name in ("validation_examples", "steps_per_execution"):
+    require_known("dtype_policy", self.dtype_policy, DTYPE_POLICIES)
+    if not is_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
+      raise ValueError(
+        f"config.label_smoothing={self.label_smoothing!r} is out of range: at least 0, below 1."
+      )
+    for name in ("validation_examples", "steps_per_execution", "learning_rate_batch"):
       if getattr(self, name) is not None:
         require_int(name, getattr(self, name), 1)
     for name in ("steps", "warmup"):

@@ -12,7 +12,16 @@ import tensorflow as tf
 
 from tflottery import durations
 from tflottery import site as _sites
-from tflottery.experiments import batches, learn, models, optimizers, planar, subsets
+from tflottery.experiments import (
+  batches,
+  learn,
+  losses,
+  low_precision,
+  models,
+  optimizers,
+  planar,
+  subsets,
+)
 from tflottery.experiments import data as _data
 from tflottery.seeds import set_seed
 from tflottery.tickets import prune, reset
@@ -74,9 +83,10 @@ class Task:
     self.k.backend.clear_session()  # so that Keras numbers its layers from the start again
     set_seed(seed)
     with self.strategy.scope():
-      model = self.network(width)
+      with low_precision.policy(self.k, self.settings.dtype_policy):
+        model = self.network(width)
       if not model.built:
-        model(np.zeros((1, *self.data.image_shape), np.float32))
+        model(self.data.inputs(1))
     return model
 
   def compiled(self, model, *, offset=0):
@@ -96,11 +106,14 @@ class Task:
         warmup=durations.steps(s.warmup, length),
         drops=[durations.steps(drop, length) for drop in s.learning_rate_drops],
         decay=s.learning_rate_decay,
+        times=s.batch_size / (s.learning_rate_batch or s.batch_size),
         offset=offset,
       )
+      if s.dtype_policy == "mixed_float16":
+        optimizer = self.k.mixed_precision.LossScaleOptimizer(optimizer)
       model.compile(
         optimizer,
-        self.k.losses.SparseCategoricalCrossentropy(from_logits=True),
+        losses.crossentropy(self.k, label_smoothing=s.label_smoothing, padding=self.data.padding),
         jit_compile=self.jit_compile,
         steps_per_execution=self.steps_per_execution,
       )
@@ -123,8 +136,7 @@ class Task:
       seed, augment_seed: those of the order and of the augmentation; None: both are `seed`.
     """
     return functools.partial(
-      batches.training,
-      self.data.train,
+      self.data.training,
       batch_size=self.settings.batch_size,
       seed=seed,
       augment=self.settings.augment,
@@ -135,8 +147,8 @@ class Task:
   def evaluator(self, model, split):
     """A function without arguments that returns the model's (loss, accuracy) on `split`."""
     size = _evaluation_batch(len(split))
-    whole = batches.whole(split, batch_size=size, moments=self.moments)
-    return learn.Evaluator(model, whole, jit_compile=self.jit_compile)
+    whole = self.data.whole(split, batch_size=size, moments=self.moments)
+    return learn.Evaluator(model, whole, jit_compile=self.jit_compile, padding=self.data.padding)
 
   def sites(self, model):
     """The sites of `model` as the settings choose them."""
@@ -259,13 +271,12 @@ def _check_lengths(settings, data):
 
 
 def _require_logits(task, model):
-  images = np.random.default_rng(0).random((2, *task.data.image_shape), np.float32)
-  output = np.asarray(model(images, training=False))
+  output = np.asarray(model(task.data.inputs(2), training=False), np.float32)
   name, classes = task.settings.model, task.data.classes
-  if output.shape != (2, classes):
+  if output.shape != task.data.logits_shape(2):
     raise ValueError(
-      f"config.model={name!r} returns {output.shape} for two images, but {task.data.name!r} has "
-      f"{classes} classes: return one logit for each."
+      f"config.model={name!r} returns {output.shape} for two inputs, but {task.data.name!r} has "
+      f"{classes} classes: return one logit for each, {task.data.logits_shape(2)}."
     )
   if (output >= 0).all() and np.allclose(output.sum(-1), 1):
     raise ValueError(

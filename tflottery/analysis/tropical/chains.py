@@ -125,5 +125,5 @@ def _refuse_wrapped(model):
     if isinstance(layer, PARAMETRISED):
       raise ValueError(
         f"layer `{'/'.join(way)}` ({type(layer).__name__}) computes its weights from trained masks. "
-        "Give tfl.supermasks.plain(model)."
+        "Give tfl.learned.plain(model)."
       )

@@ -10,9 +10,9 @@ from tflottery.experiments.progress import Progress
 from tflottery.experiments.supermasks import untrained
 from tflottery.experiments.supermasks.settings import TRAINED
 from tflottery.experiments.supermasks.task import Task
+from tflottery.learned import evaluate, ticket
 from tflottery.masks import sparsity
 from tflottery.seeds import seeds_of
-from tflottery.supermasks import evaluate, ticket
 from tflottery.tickets.ticket import Ticket
 
 DENSE = "dense"

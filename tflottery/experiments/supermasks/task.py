@@ -5,9 +5,9 @@ import math
 
 from tflottery.experiments import task
 from tflottery.experiments.supermasks.settings import TRAINED
+from tflottery.learned.edge_popup import edge_popup
+from tflottery.learned.supermask import supermask
 from tflottery.seeds import seeds_of
-from tflottery.supermasks.edge_popup import edge_popup
-from tflottery.supermasks.supermask import supermask
 from tflottery.tickets import prune
 
 

@@ -10,8 +10,8 @@ import tf_keras
 
 from tflottery import arguments, draws
 from tflottery import masks as _masks
-from tflottery.supermasks import wrapping
-from tflottery.supermasks.frozen_weights import frozen_weights
+from tflottery.learned import wrapping
+from tflottery.learned.frozen_weights import frozen_weights
 
 
 @keras.saving.register_keras_serializable(package="tflottery")

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 
 from tflottery import arguments
-from tflottery.supermasks import wrapping
-from tflottery.supermasks.frozen_weights import frozen_weights
+from tflottery.learned import wrapping
+from tflottery.learned.frozen_weights import frozen_weights
 
 
 @keras.saving.register_keras_serializable(package="tflottery")
@@ -71,12 +71,12 @@ def supermask(
   weight * mask. Backwards the draw counts as its probability (straight-through):
   dL/dlogit = dL/dmask * s * (1 - s), s = sigmoid(logit). All logits start at 0. In inference the mask
   is rounded: a weight is kept where its logit is above 0, and dropped at exactly 0, so that at the
-  start all are. `supermasks.evaluate` looks at drawn masks.
+  start all are. `learned.evaluate` looks at drawn masks.
 
   Compile the model with any optimizer and call `fit`. Learning rates must be large, since gradients
   shrink by w * s * (1 - s): the authors train LeNet-300-100 by SGD with a learning rate of 100. Biases,
   scales and offsets are frozen, moving statistics of BatchNormalization move as usual (those of one
-  inside another layer, a `TimeDistributed` for instance, or of a derived class, stay). `supermasks.masks`, `.ticket` and
+  inside another layer, a `TimeDistributed` for instance, or of a derived class, stay). `learned.masks`, `.ticket` and
   `.plain` give the masks, the ticket and the plain model of what was learnt.
 
   Source: Zhou et al., Deconstructing Lottery Tickets, NeurIPS 2019, arXiv:1905.01067, section 5.

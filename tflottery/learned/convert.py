@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tflottery import site as _sites
 from tflottery.layers import frozen, parametrised, substitution
-from tflottery.supermasks import frozen_weights, wrapping
+from tflottery.learned import frozen_weights, wrapping
 from tflottery.tickets.ticket import Ticket
 
 

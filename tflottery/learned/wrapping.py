@@ -31,7 +31,7 @@ def sites(model, *, only, exclude):
   if any(isinstance(layer, parametrised.PARAMETRISED) for _, layer, _ in _sites.layers(model)):
     raise ValueError(
       f"model {model.name!r} is a supermask model already. Give the model that it was made from, or "
-      "supermasks.plain(model)."
+      "learned.plain(model)."
     )
   if _sites.wrappers(model):
     raise ValueError(

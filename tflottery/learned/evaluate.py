@@ -8,7 +8,7 @@ import numpy as np
 from tflottery import arguments
 from tflottery import masks as _masks
 from tflottery import site as _sites
-from tflottery.supermasks import convert, wrapping
+from tflottery.learned import convert, wrapping
 
 
 def evaluate(model, data, *, samples=10, **options):
