@@ -14,8 +14,9 @@ def get_config():
   config = common.get_config()
 
   # dense, small_dense (a narrower dense network with as many parameters as the sparse one), static,
-  # set, rigl, snfs, magnitude, gradual (by another criterion), random, snip, grasp, synflow; slimming
-  # (dense, its scales drawn to 0).
+  # set, rigl, snfs, magnitude, magnitude_extended (first layer dense, last at 80 %), gradual (by another
+  # criterion), random, snip, grasp, synflow; slimming (dense, its scales drawn to 0);
+  # variational_dropout and l0, whose strength decides how sparse they become.
   # Those of "Rethinking the Value of Network Pruning" prune a trained network: l1_norm_, slimming_ or
   # unstructured_, and fine_tuned, scratch_e or scratch_b, as slimming_scratch_e.
   config.algorithm = "rigl"
@@ -34,10 +35,19 @@ def get_config():
   config.snfs = _rewiring()
   config.snfs.momentum = 0.9
   config.magnitude = _pruning()
+  config.magnitude_extended = _scheduled()
   config.random = _pruning()
   # Its criterion: any of those that configs/default.py names.
   config.gradual = _pruning()
   config.gradual.criterion = "movement"
+  # Of the penalty in the loss: its strength, which rises from 0 at begin_step, "linear" or "cubic", to
+  # end_step. Weights whose log alpha reaches the threshold are dropped.
+  config.variational_dropout = _regularised(strength=2e-5)
+  config.variational_dropout.threshold = 3.0
+  config.variational_dropout.clip = 8.0
+  config.variational_dropout.log_sigma2 = -10.0
+  config.l0 = _regularised(strength=2e-6)
+  config.l0.log_alpha = 2.197
   # A global scope ranks all layers together; with scope "layer" an allocation can be given.
   config.snip = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
   config.grasp = ml_collections.ConfigDict({"batches": 1, "scope": "global"})
@@ -70,6 +80,14 @@ def _pruning():
   config.scope = "layer"
   config.allocation = config_dict.placeholder(object)
   config.allocation = "erk"
+  return config
+
+
+def _regularised(strength):
+  config = ml_collections.ConfigDict({"strength": strength, "ramp": "linear"})
+  config.begin_step = config_dict.placeholder(object)
+  config.begin_step = 0
+  config.end_step = config_dict.placeholder(object)
   return config
 
 

@@ -164,7 +164,8 @@ def training_flops(method, *, dense, sparse=None, frequency=None, schedule=None,
   A step is a forward pass, and a backward pass that takes twice as much: to the inputs, and to the
   weights. Evci et al. 2020, arXiv:1911.11134, appendix H, with f_D for `dense`, f_S for `sparse`:
 
-    dense, slimming                                      3 f_D
+    dense, slimming, l0                                  3 f_D
+    variational_dropout, of means and of variances       6 f_D
     static, set, snip, grasp, synflow, small_dense       3 f_S
     snfs, whose gradients are dense at every step        2 f_S + f_D
     rigl, dense at every update, `frequency` steps apart (3 f_S frequency + 2 f_S + f_D) / (frequency + 1)
@@ -207,6 +208,10 @@ def _always_dense(dense):
   return 3 * dense
 
 
+def _twice_dense(dense):
+  return 6 * dense
+
+
 def _always_sparse(sparse):
   return 3 * sparse
 
@@ -234,6 +239,8 @@ def _gradual(dense, schedule, steps):
 
 TRAINING = {
   "dense": _always_dense,
+  "l0": _always_dense,
+  "variational_dropout": _twice_dense,
   "slimming": _always_dense,
   "small_dense": _always_sparse,
   "static": _always_sparse,

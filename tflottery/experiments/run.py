@@ -103,6 +103,8 @@ def run(work, place, tell=lambda row: None):
     "config": {n: v for n, v in as_json(work.settings).items() if n not in FREE},
     "versions": versions(),
   }
+  model = work.plain(model)
+  measured = work.data.measured(model)
   ticket = Ticket.capture(model, watch.masks, metadata=origin)
   test_accuracy, best = _measured(work, model, watch, place)
   results = work.results(
@@ -113,8 +115,8 @@ def run(work, place, tell=lambda row: None):
     best=best,
     schedule=watch.schedule,
   )
-  place.finish(ticket, results)
-  return results
+  place.finish(ticket, results | measured)
+  return results | measured
 
 
 def _measured(work, model, watch, place):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tflottery import durations, step
+from tflottery import durations, learned, step
 from tflottery.experiments import parents, starts, summary, task
 from tflottery.experiments import settings as _settings
 from tflottery.seeds import seeds_of
@@ -46,13 +46,32 @@ class Task(task.Task):
   def start(self):
     """(compiled model, list of the algorithm's callbacks) at the beginning of training."""
     width, callbacks = starts.STARTS[self.settings.algorithm](self)
-    return self.model(self.seeds["initialisation"], width), callbacks
+    return self.compiled(
+      self.learning(self.uncompiled(self.seeds["initialisation"], width))
+    ), callbacks
+
+  def learning(self, model):
+    """The uncompiled model that is trained: where the algorithm learns masks, with computed weights."""
+    change = starts.LEARNED.get(self.settings.algorithm)
+    return model if change is None else change(self, model)
+
+  def masks(self, model):
+    if self.settings.algorithm in starts.LEARNED:
+      return learned.masks(model)
+    return super().masks(model)
+
+  def ticket(self, model, masks):
+    if self.settings.algorithm in starts.LEARNED:
+      return learned.ticket(model)
+    return super().ticket(model, masks)
+
+  def plain(self, model):
+    return learned.plain(model) if self.settings.algorithm in starts.LEARNED else model
 
   def results(self, model, masks, rows, *, test_accuracy, best, schedule):
     """What came out of the run, as JSON values."""
-    return best | summary.summary(
-      self, model, masks, rows, test_accuracy=test_accuracy, schedule=schedule
-    )
+    own = summary.summary(self, model, masks, rows, test_accuracy=test_accuracy, schedule=schedule)
+    return best | own
 
   def arguments(self, *names):
     """Keyword arguments of the algorithm: its own, and of the common ones those that are named."""
@@ -103,9 +122,21 @@ class Task(task.Task):
   def try_on(self, model):
     """Try whether the algorithm suits `model`, which stays as it is."""
     _, callbacks = starts.STARTS[self.settings.algorithm](self)
+    self._refuse_ramp()
+    self.learning(model)
     for callback in callbacks:
       callback.set_model(model)  # finds out whether the sparsity can be allocated
       step.owner(step.innermost(model)).release()
+
+  def _refuse_ramp(self):
+    """Refuse a ramp of a penalty that would not have ended when the training does."""
+    name = self.settings.algorithm
+    given = self.arguments("end_step") if name in starts.LEARNED else {}
+    if given.get("end_step", 0) > self.end:
+      raise ValueError(
+        f"config.{name}.end_step={given['end_step']} lies behind the {self.end} steps of the training, so "
+        "the penalty would never have its full strength. Give a step of the training."
+      )
 
 
 _END = 0.75  # of the training, as in Evci et al. 2020, arXiv:1911.11134
@@ -134,7 +165,7 @@ def settings_of(values):
   else:
     given = _settings.require_arguments(chosen, values.get(chosen, {}), "algorithm")
   values = values | {"algorithm_arguments": given}
-  if chosen in starts.DENSE:
+  if chosen in (*starts.DENSE, *starts.LEARNED):
     values["sparsity"] = 0.0
   return _settings.make(
     Training, values, default=DEFAULT, arguments=(*starts.STARTS, *parents.WAYS)

@@ -1,5 +1,6 @@
 """Starts: for each algorithm, the width of its network and the callbacks that train it."""
 
+import importlib
 import math
 
 from tflottery import arguments, callbacks, masks
@@ -30,7 +31,7 @@ class Slimming(callbacks.Slimming):
 
 
 def _dense(work):
-  """Nothing is masked."""
+  """No mask is held."""
   del work
   return 1.0, []
 
@@ -66,6 +67,10 @@ def _pruned(criterion):
   return start
 
 
+def _extended(**arguments):
+  return callbacks.Magnitude(**{"allocation": "extended", **arguments})
+
+
 # Functions of the task that return (width of the network, list of callbacks).
 STARTS = {
   "dense": _dense,
@@ -76,6 +81,9 @@ STARTS = {
   "rigl": _held(callbacks.RigL, "end_step", *_RANDOM),
   "snfs": _held(callbacks.SNFS, "end_step", *_RANDOM),
   "magnitude": _held(callbacks.Magnitude, "end_step", *_PRUNED),
+  "magnitude_extended": _held(_extended, "end_step", *_PRUNED),
+  "variational_dropout": _dense,
+  "l0": _dense,
   "gradual": _held(callbacks.Gradual, "end_step", "seed", *_PRUNED),
   "random": _held(callbacks.Random, "end_step", "seed", *_PRUNED),
   "snip": _held(callbacks.SNIP, *_PRUNED),
@@ -83,3 +91,18 @@ STARTS = {
   "synflow": _pruned("synflow"),
 }
 DENSE = ("dense", "slimming")  # they have no sparsity
+
+
+def _learned(kind):
+  """Function of (task, uncompiled model) that returns the model whose weights are computed."""
+
+  def change(work, model):
+    given = work.arguments("end_step", "only", "exclude")
+    module = importlib.import_module(f"tflottery.learned.{kind}")
+    return getattr(module, kind)(model, sample_seed=work.seeds["masks"], **given)
+
+  return change
+
+
+# Their sparsity comes of itself.
+LEARNED = {name: _learned(name) for name in ("variational_dropout", "l0")}

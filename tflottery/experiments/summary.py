@@ -9,6 +9,7 @@ from tflottery import site as _sites
 from tflottery.analysis import counting
 from tflottery.experiments import parents
 
+_COUNTED = {"magnitude_extended": "magnitude"}
 _FREQUENCY = 100  # the callbacks' own, where the config gives none
 
 
@@ -33,7 +34,7 @@ def summary(work, model, masks, rows, *, test_accuracy, schedule):
   masked = sum(mask.size - int(mask.sum()) for mask in masks.values())
   dense, here = counting.flops(work.network()).dense, counting.flops(model, masks).sparse
   training = counting.training_flops(
-    "static" if s.algorithm in parents.ALGORITHMS else s.algorithm,
+    "static" if s.algorithm in parents.ALGORITHMS else _COUNTED.get(s.algorithm, s.algorithm),
     dense=dense,
     sparse=here,
     frequency=s.algorithm_arguments.get("frequency", _FREQUENCY),

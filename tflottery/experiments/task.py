@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tflottery import durations
+from tflottery import durations, training
 from tflottery import site as _sites
 from tflottery.experiments import (
   batches,
@@ -25,6 +25,7 @@ from tflottery.experiments import (
 from tflottery.experiments import data as _data
 from tflottery.seeds import set_seed
 from tflottery.tickets import prune, reset
+from tflottery.tickets.ticket import Ticket
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +150,21 @@ class Task:
     size = _evaluation_batch(len(split))
     whole = self.data.whole(split, batch_size=size, moments=self.moments)
     return learn.Evaluator(model, whole, jit_compile=self.jit_compile, padding=self.data.padding)
+
+  def masks(self, model):
+    """The masks that are in force on a model: dict from site path to bool array."""
+    held = training.held_on(model)
+    if held is not None:
+      return held.masks
+    return {path: np.ones(site.shape, bool) for path, site in self.sites(model).items()}
+
+  def ticket(self, model, masks):
+    """The `Ticket` of a model that trains, and of the masks in force on it."""
+    return Ticket.capture(model, masks)
+
+  def plain(self, model):
+    """The network that a trained model is: itself, where its weights are not computed from others."""
+    return model
 
   def sites(self, model):
     """The sites of `model` as the settings choose them."""

@@ -12,7 +12,6 @@ from tflottery import site as _sites
 from tflottery import training
 from tflottery.experiments import checkpoint
 from tflottery.seeds import set_seed
-from tflottery.tickets.ticket import Ticket
 
 ROW = (
   "step",
@@ -43,8 +42,7 @@ class Watch(tf_keras.callbacks.Callback):
     self._work, self._place, self._tell = work, place, tell
     self._values = values
     self._validate = work.evaluator(model, work.data.validation)
-    self._dense = {path: np.ones(site.shape, bool) for path, site in work.sites(model).items()}
-    self.masks = self._dense
+    self.masks = work.masks(model)
     self._begun = self._trained = 0.0
     self._events = None
 
@@ -87,12 +85,11 @@ class Watch(tf_keras.callbacks.Callback):
 
   def on_epoch_end(self, epoch, logs=None):
     seconds = self._trained - self._begun
-    held = training.held_on(self.model)
-    self.masks = held.masks if held else self._dense
+    self.masks = self._work.masks(self.model)
     self.rows.append(self._row(logs or {}, seconds))
     self._write_events(self.rows[-1])
     if self.rows[-1]["best"]:  # before the checkpoint that tells of it
-      Ticket.capture(self.model, self.masks).save(self._place.best)
+      self._work.ticket(self.model, self.masks).save(self._place.best)
     if self.step < self._work.end:
       checkpoint.save(self._place.checkpoint, self.model, self.rows)
     sizes = {path: mask.size for path, mask in self.masks.items()}
