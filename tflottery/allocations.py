@@ -78,7 +78,52 @@ def erk(shapes, sparsity):
   return _scaled(shapes, sparsity, lambda shape: sum(shape) / math.prod(shape))
 
 
-ALLOCATIONS = {"uniform": uniform, "equal": equal, "erdos_renyi": erdos_renyi, "erk": erk}
+def extended(shapes, sparsity):
+  """The first site dense, the last 0.8 sparse, and the others one sparsity that makes up for them.
+
+  Gale et al. 2019, The State of Sparsity, arXiv:1902.09574: their non-uniform magnitude pruning. The
+  network as a whole has `sparsity`, and where that is below 0.8, the last site has it too.
+
+  Departs: the others make up for the first and the last site, to compare equal sparsities.
+
+  Raises:
+    ValueError: the sparsity is out of range; there are fewer than three sites; or what the first and
+      the last keep leaves less than a weight for each of the others.
+
+  >>> found = extended({"conv": (3, 3, 1, 8), "fc": (128, 64), "out": (64, 10)}, 0.9)
+  >>> {path: round(value, 4) for path, value in found.items()}
+  {'conv': 0.0, 'fc': 0.9157, 'out': 0.8}
+  """
+  _check(shapes, sparsity)
+  if len(shapes) < 3:
+    raise ValueError(
+      f"allocation 'extended' leaves the first site dense and the last at {_LAST}, and there are "
+      f"only {', '.join(shapes)}. Use 'equal'."
+    )
+  first, *others, last = shapes
+  sizes = {path: math.prod(shape) for path, shape in shapes.items()}
+  ends = {first: 0.0, last: min(_LAST, float(sparsity))}
+  every, between = sum(sizes.values()), sum(sizes[path] for path in others)
+  kept = (1 - sparsity) * every - sum((1 - ends[path]) * sizes[path] for path in ends)
+  if round(kept) < len(others):
+    raise ValueError(
+      f"sparsity={sparsity!r} can't be reached with allocation 'extended': the first site dense and the "
+      f"last at {ends[last]:g} leave {max(0.0, kept):.3g} of {between} weights to {len(others)} others. "
+      f"The network's sparsity must be below {1 - ((1 - sparsity) * every - kept) / every:.4g}, or "
+      "choose another allocation."
+    )
+  return {path: ends.get(path, 1 - kept / between) for path in shapes}
+
+
+_LAST = 0.8
+
+ALLOCATIONS = {
+  "uniform": uniform,
+  "equal": equal,
+  "erdos_renyi": erdos_renyi,
+  "erk": erk,
+  "extended": extended,
+}
 
 
 def sparsities(shapes, sparsity, allocation):

@@ -64,22 +64,10 @@ def training(
   ...   print(images.shape, labels.shape)
   (60, 8, 8, 1) (60,)
   """
-  if not 1 <= batch_size <= len(split):
-    raise ValueError(f"batch_size={batch_size}: must lie in 1..{len(split)}, the split's size")
-  if not 0 <= start <= stop:
-    raise ValueError(f"start={start}, stop={stop}: must be 0 <= start <= stop")
   if augment:
     planar.require_images(split.images, ("augment=True", "Set it to False."))
   drawn = tf.constant(seed if augment_seed is None else augment_seed, tf.int64)
-  seed = tf.constant(seed, tf.int64)
-  epoch_steps = len(split) // batch_size
-
-  def order(epoch):
-    indices = tf.range(len(split))
-    indices = tf.random.experimental.stateless_shuffle(indices, seed=tf.stack([seed, epoch]))
-    kept = tf.reshape(indices[: epoch_steps * batch_size], [epoch_steps, batch_size])
-    return tf.data.Dataset.from_tensor_slices(kept)
-
+  order = shuffled(len(split), batch_size=batch_size, seed=seed, start=start, stop=stop)
   examples = _examples(split, moments)
 
   def batch(step, indices):
@@ -87,16 +75,44 @@ def training(
     key = tf.random.fold_in(tf.stack([drawn, step]), 1) if augment else None
     return examples(indices, key)
 
+  return lean(order.map(batch))
+
+
+def shuffled(count, *, batch_size, seed, start, stop):
+  """Which of `count` examples each of the steps [start, stop) takes, as `training` does.
+
+  Returns:
+    A `tf.data.Dataset` of (step int64, indices int32 [batch_size]).
+
+  Raises:
+    ValueError: `batch_size` or the steps out of range.
+
+  >>> [sorted(indices) for _, indices in shuffled(
+  ...   4, batch_size=4, seed=0, start=7, stop=8).as_numpy_iterator()]
+  [[0, 1, 2, 3]]
+  """
+  if not 1 <= batch_size <= count:
+    raise ValueError(f"batch_size={batch_size}: must lie in 1..{count}, the split's size")
+  if not 0 <= start <= stop:
+    raise ValueError(f"start={start}, stop={stop}: must be 0 <= start <= stop")
+  seed = tf.constant(seed, tf.int64)
+  epoch_steps = count // batch_size
+
+  def order(epoch):
+    indices = tf.range(count)
+    indices = tf.random.experimental.stateless_shuffle(indices, seed=tf.stack([seed, epoch]))
+    kept = tf.reshape(indices[: epoch_steps * batch_size], [epoch_steps, batch_size])
+    return tf.data.Dataset.from_tensor_slices(kept)
+
   epochs = tf.data.Dataset.range(start // epoch_steps, -(-stop // epoch_steps))
   indices = epochs.flat_map(order).skip(start % epoch_steps)
   steps = tf.data.Dataset.zip((tf.data.Dataset.range(start, stop), indices))
-  steps = steps.apply(tf.data.experimental.assert_cardinality(stop - start))
-  return _lean(steps.map(batch))
+  return steps.apply(tf.data.experimental.assert_cardinality(stop - start))
 
 
 def whole(split, *, batch_size, moments=None):
   """All examples once and in order, scaled as by `training`; the last batch may be smaller."""
-  return _lean(tf.data.Dataset.range(len(split)).batch(batch_size).map(_examples(split, moments)))
+  return lean(tf.data.Dataset.range(len(split)).batch(batch_size).map(_examples(split, moments)))
 
 
 def _examples(split, moments):
@@ -134,7 +150,7 @@ def _flip_and_crop(images, key):
   return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
-def _lean(dataset):
+def lean(dataset):
   """Prefetch on one thread: a training step needs the cores more than its input does."""
   options = tf.data.Options()
   options.deterministic = True

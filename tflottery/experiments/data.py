@@ -53,6 +53,24 @@ class Dataset:
   classes: int
   image_shape: tuple[int, ...]
 
+  def part(self, **parts):
+    """A part of the data set, see `subsets.part`."""
+    return subsets.part(self, **parts)
+
+  def check(self, *, augment, standardize):
+    """Refuse what can't be done with these examples.
+
+    Raises:
+      ValueError: naming the setting and the cure.
+    """
+    del standardize
+    if augment:
+      planar.require_images(self.train.images, ("augment=True", "Set it to False."))
+
+  def moments(self):
+    """Mean and standard deviation of the channels, to standardise by."""
+    return batches.moments(self.train)
+
   def training(self, **steps):
     """The training batches, as `batches.training` makes them of these keywords."""
     return batches.training(self.train, **steps)
@@ -103,7 +121,7 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
   whole = (
     _planar(name, validation) if name in planar.CLASSES else _images(name, data_dir, validation)
   )
-  return subsets.part(whole, half=half, labels=labels, shape=shape, fit=fit)
+  return whole.part(half=half, labels=labels, shape=shape, fit=fit)
 
 
 def _planar(name, validation):

@@ -12,17 +12,14 @@ import tensorflow as tf
 
 from tflottery import durations, training
 from tflottery import site as _sites
+from tflottery.experiments import data as _data
 from tflottery.experiments import (
-  batches,
   learn,
   losses,
   low_precision,
   models,
   optimizers,
-  planar,
-  subsets,
 )
-from tflottery.experiments import data as _data
 from tflottery.seeds import set_seed
 from tflottery.tickets import prune, reset
 from tflottery.tickets.ticket import Ticket
@@ -220,14 +217,13 @@ def load(settings, kind=Search):
   """
   strategy = _strategy(settings)  # first: logical devices are made before TensorFlow starts
   data = _data_of(settings)
-  if settings.augment:
-    with named(settings, "dataset", "augment"):
-      planar.require_images(data.train.images, ("augment=True", "Set it to False."))
+  with named(settings, "dataset", "augment", "standardize"):
+    data.check(augment=settings.augment, standardize=settings.standardize)
   _check_lengths(settings, data)
   task = kind(
     settings=settings,
     data=data,
-    moments=batches.moments(data.train) if settings.standardize else None,
+    moments=data.moments() if settings.standardize else None,
     k=importlib.import_module(settings.keras),
     strategy=strategy,
     jit_compile=not settings.strategy if settings.jit_compile is None else settings.jit_compile,
@@ -260,7 +256,9 @@ def _whole(name, data_dir, validation):
   return _data.load(name, data_dir=data_dir or None, validation=validation)
 
 
-_part = functools.lru_cache(maxsize=8)(subsets.part)
+@functools.lru_cache(maxsize=8)
+def _part(whole, **parts):
+  return whole.part(**parts)
 
 
 @contextlib.contextmanager
