@@ -130,10 +130,8 @@ def test_a_data_set_without_images_or_class_labels_is_refused(tmp_path):
 
 
 def test_images_of_varying_size_are_refused_before_any_download(tmp_path):
-  with pytest.raises(
-    ValueError, match=r"'imagenet2012' has uint8 images of shape \(None, None, 3\)"
-  ):
-    data.load("imagenet2012", data_dir=tmp_path)
+  with pytest.raises(ValueError, match=r"'food101' has uint8 images of shape \(None, None, 3\)"):
+    data.load("food101", data_dir=tmp_path)
 
 
 def test_a_data_set_that_is_too_large_is_refused(monkeypatch):

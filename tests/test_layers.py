@@ -16,9 +16,10 @@ class Scaled:
   """weight * factor, a parameter that starts at 2; noise is added."""
 
   parameters = ("factor",)
+  trains_weights = penalised = False
 
-  def __init__(self, is_random=False):
-    self.is_random = is_random
+  def __init__(self, noise=None):
+    self.noise = noise
 
   def initial(self, shape, site):
     return {"factor": np.full(shape, 2.0)}
@@ -27,7 +28,7 @@ class Scaled:
     return weight * parameters["factor"] + (0 if noise is None else noise)
 
   def get_config(self):
-    return {"is_random": self.is_random}
+    return {"noise": self.noise}
 
 
 def wrapper(k, layer, parametrisation=None, **kwargs):
@@ -72,7 +73,7 @@ def test_a_wrapped_layer_computes_with_its_parameters_and_trains_nothing_else(k)
 
 
 def test_noise_is_new_in_each_training_call_and_none_in_inference(k):
-  layer = wrapper(k, dense(k, [0.0, 0.0], 0.0), Scaled(is_random=True), seed=3)
+  layer = wrapper(k, dense(k, [0.0, 0.0], 0.0), Scaled(noise="weight"), seed=3)
   x = tf.constant([[1.0, 1.0]])
   trained = [layer(x, training=True).numpy().item() for _ in range(2)]
   drawn = [layer.effective(n)["kernel"].numpy().sum() for n in range(2)]
@@ -138,7 +139,7 @@ def test_statistics_of_a_frozen_normalisation_move_in_training_alone(k):
 def test_two_replicas_count_the_same_draws(k):
   strategy = builders.two_replicas()
   with strategy.scope():
-    layer = wrapper(k, k.layers.Dense(1, use_bias=False), Scaled(is_random=True))
+    layer = wrapper(k, k.layers.Dense(1, use_bias=False), Scaled(noise="weight"))
     layer.build((None, 2))
   call = tf.function(lambda: layer(tf.ones((1, 2)), training=True))
   for step in range(2):

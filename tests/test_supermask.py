@@ -455,7 +455,7 @@ def test_a_wrapped_model_of_tfmot_is_refused(tfmot):
 
 
 def test_a_supermask_of_a_supermask_is_refused(k):
-  with pytest.raises(ValueError, match="supermask model already"):
+  with pytest.raises(ValueError, match="has learned masks already"):
     tfl.supermask(one(k, [1.0, 2.0]))
 
 
@@ -485,7 +485,7 @@ def test_a_seed_for_a_layer_with_an_initializer_of_the_users_own_is_refused(k):
 
 def test_a_model_without_masks_has_none_to_convert(k):
   for convert in (tfl.learned.masks, tfl.learned.plain, tfl.learned.ticket):
-    with pytest.raises(ValueError, match="no trained masks"):
+    with pytest.raises(ValueError, match="no learned masks"):
       convert(builders.mlp(k))
 
 

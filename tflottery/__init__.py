@@ -16,7 +16,9 @@ from tflottery import (
 )
 from tflottery.algorithms.prune import prune
 from tflottery.learned.edge_popup import edge_popup
+from tflottery.learned.l0 import l0
 from tflottery.learned.supermask import supermask
+from tflottery.learned.variational_dropout import variational_dropout
 from tflottery.site import sites
 from tflottery.tickets.freeze import FREEZES, freeze
 from tflottery.tickets.reset import RESETS, initializers_of, reset
@@ -41,6 +43,7 @@ __all__ = [
   "hold",
   "images",
   "initializers_of",
+  "l0",
   "learned",
   "masks",
   "prune",
@@ -48,6 +51,7 @@ __all__ = [
   "sites",
   "structured",
   "supermask",
+  "variational_dropout",
 ]
 
 

@@ -11,6 +11,7 @@ from tflottery.algorithms.snfs import SNFS
 from tflottery.algorithms.snip import SNIP
 from tflottery.algorithms.static import Static
 from tflottery.fitting import HoldMasks
+from tflottery.learned.callback import LearnedMasks
 
 __all__ = [
   "SET",
@@ -19,6 +20,7 @@ __all__ = [
   "EarlyBird",
   "Gradual",
   "HoldMasks",
+  "LearnedMasks",
   "Magnitude",
   "Random",
   "RigL",

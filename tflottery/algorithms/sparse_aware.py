@@ -7,6 +7,7 @@ trained from scratch under learned masks: an initializer's fans count the live w
 import numpy as np
 
 from tflottery import fits
+from tflottery import site as _sites
 from tflottery.tickets import reset
 
 
@@ -41,17 +42,17 @@ def sparse_aware(model, masks, *, seed=0):
   (5000, True)
   """
   sites = fits.sites(model, masks)
-  reset.require_initializers({path: site.initializer for path, site in sites.items()})
-  found = {}
-  for index, (path, site) in enumerate(sites.items()):
-    mask = np.asarray(masks[path], bool)
-    drawn = _drawn(site, [*np.atleast_1d(seed), index])
-    live = max(1, np.count_nonzero(mask)) / mask.size
-    found[path] = np.where(mask, drawn / np.sqrt(live), 0).astype(drawn.dtype)
-  return found
+  drawn = reset.reset(
+    "reinit",
+    {path: _sites.value(site.variable) for path, site in sites.items()},
+    None,
+    {path: np.asarray(masks[path], bool) for path in sites},
+    seed=seed,
+    initializers={path: site.initializer for path, site in sites.items()},
+  )
+  return {path: _widened(draw, np.asarray(masks[path], bool)) for path, draw in drawn.items()}
 
 
-def _drawn(site, seed):
-  """A draw of the site's own initializer."""
-  empty = np.zeros(site.shape, np.float32)
-  return reset.reinit(empty, empty, None, seed=seed, initializer=site.initializer)
+def _widened(draw, mask):
+  live = max(1, np.count_nonzero(mask)) / mask.size
+  return np.where(mask, draw / np.sqrt(live), 0).astype(draw.dtype)

@@ -8,6 +8,9 @@ CELL = (
   "algorithm",
   "sparsity",
   "seed",
+  "point",
+  "chosen_at",
+  "cell",
   "test_accuracy",
   "validation_accuracy",
   "best_test_accuracy",
@@ -26,7 +29,10 @@ CELL = (
 ROW = (
   "algorithm",
   "sparsity",
+  "point",
   "n",
+  "reached_sparsity",
+  "validation_accuracy_mean",
   "test_accuracy_mean",
   "test_accuracy_standard_deviation",
   "test_accuracy_min",
@@ -40,8 +46,11 @@ ROW = (
   "training_flops_share",
   "train_seconds",
 )
+# What summaries may tell besides: of sequences the BLEU and the share that is right as a whole.
+OPTIONAL = {"bleu": "BLEU", "exact_match": "Whole sequences (%)"}
+_OF_TEST = ("test_accuracy", "best_test_accuracy", *OPTIONAL)
 _MEANS = (
-  "steps", "live_parameters", "inference_flops_share", "flops_factor", "training_flops_share",
+  "reached_sparsity", "steps", "live_parameters", "inference_flops_share", "flops_factor", "training_flops_share",
   "train_seconds",
 )  # fmt: skip
 LABELS = {
@@ -57,11 +66,33 @@ LABELS = {
 }
 PRUNINGS = {"l1_norm": "L1-norm", "slimming": "slimming", "unstructured": "unstructured"}
 WAYS = {"fine_tuned": "fine-tuned", "scratch_e": "Scratch-E", "scratch_b": "Scratch-B"}
+# Networks that become sparse while they are trained, and what is trained under their masks.
+SOURCES = {
+  "magnitude": "magnitude",
+  "magnitude_extended": "magnitude, extended",
+  "variational_dropout": "variational dropout",
+  "l0": "L0",
+}
+RETRAININGS = {
+  "ticket": "ticket",
+  "scratch_e": "Scratch-E",
+  "scratch_b": "Scratch-B",
+  "scratch_e_sparse": "Scratch-E, sparse-aware",
+  "scratch_b_sparse": "Scratch-B, sparse-aware",
+  "scratch_b_constant_final": "Scratch-B, constant final rate",
+  "scratch_b_continual_decay": "Scratch-B, continual decay",
+  "scratch_b_constant_decay": "Scratch-B, constant, then decay",
+}
+RETRAINED = {f"{source}_{way}": (source, way) for source in SOURCES for way in RETRAININGS}
+# Their sparsity comes of itself.
+LEARNED = ("variational_dropout", "l0")
+LABELS |= SOURCES
 LABELS |= {
   f"{pruning}_{way}": f"{first}, {then}"
   for pruning, first in PRUNINGS.items()
   for way, then in WAYS.items()
 }
+LABELS |= {n: f"{SOURCES[source]}: {RETRAININGS[way]}" for n, (source, way) in RETRAINED.items()}
 
 
 def label(algorithm):
@@ -74,102 +105,89 @@ def label(algorithm):
 
 
 def cells(summaries):
-  """Dicts of `CELL` from the `summary.json` of runs; `sparsity` is the one that was asked for."""
+  """Dicts of `CELL`, and those of `OPTIONAL` that there are, from the `summary.json` of runs.
+
+  `sparsity` is the one that was asked for, and `chosen_at` those at which the cell stands in the
+  table, as text: its own, unless `selected` says otherwise.
+  """
   return [
-    {name: summary[name] for name in CELL if name in summary}
-    | {"sparsity": summary["asked_sparsity"], "reached_sparsity": summary["sparsity"]}
+    {name: summary[name] for name in (*CELL, *OPTIONAL) if name in summary}
+    | {
+      "sparsity": summary["asked_sparsity"],
+      "reached_sparsity": summary["sparsity"],
+      "point": summary.get("point", ""),
+      "cell": summary.get("cell", ""),
+      "chosen_at": f"{summary['asked_sparsity']:g}",
+    }
     for summary in summaries
   ]
 
 
+def selected(cells, points):
+  """The cells as they may be told when test accuracies are for chosen points alone.
+
+  Args:
+    cells: as `cells` gives them.
+    points: dict from (algorithm, asked sparsity) to the point that was chosen.
+
+  Returns:
+    (the cells, with empty test results where they were not chosen; a list of the chosen ones, each as
+    often as it was, with the sparsity that it was chosen at).
+  """
+  at = {}
+  for (algorithm, sparsity), point in points.items():
+    at.setdefault((algorithm, point), []).append(sparsity)
+  every, chosen = [], {key: [] for key in points}
+  for cell in cells:
+    found = at.get((cell["algorithm"], cell["point"]), [])
+    if cell["algorithm"] not in LEARNED:
+      found = [sparsity for sparsity in found if sparsity == cell["sparsity"]]
+    hidden = {} if found else {name: "" for name in _OF_TEST if name in cell}
+    every.append(cell | {"chosen_at": " ".join(f"{s:g}" for s in found)} | hidden)
+    for sparsity in found:
+      chosen[cell["algorithm"], sparsity].append(cell | {"sparsity": sparsity})
+  return every, [cell for group in chosen.values() for cell in group]
+
+
+def optional(cells):
+  """Those of `OPTIONAL` that all of the cells tell."""
+  return [name for name in OPTIONAL if cells and all(name in cell for cell in cells)]
+
+
+def row_columns(names):
+  """The columns of table.csv, with those of the optional results `names`."""
+  return (*ROW, *(f"{name}_{part}" for name in names for part in ("mean", "standard_deviation")))
+
+
 def rows(cells):
   """Dicts of `ROW`, in the order in which algorithm and sparsity occur first; shares are means.
+
+  Where all cells tell them, optional results follow, by their means and standard deviations.
 
   >>> both = [dict.fromkeys(CELL, 0.5) | {"algorithm": "set", "test_accuracy": a} for a in (0.8, 0.9)]
   >>> [row] = rows(both)
   >>> row["n"], round(row["test_accuracy_mean"], 3)
   (2, 0.85)
   """
-  groups = {}
+  groups, more = {}, optional(cells)
   for cell in cells:
     groups.setdefault((cell["algorithm"], cell["sparsity"]), []).append(cell)
-  return [_row(*key, group) for key, group in groups.items()]
+  return [_row(*key, group, more) for key, group in groups.items()]
 
 
-def _row(algorithm, sparsity, group):
-  accuracies, best = ([cell[f"{b}test_accuracy"] for cell in group] for b in ("", "best_"))
-  return {
+def _row(algorithm, sparsity, group, more):
+  row = {
     "algorithm": algorithm,
     "sparsity": sparsity,
+    "point": group[0]["point"],
     "n": len(group),
-    "test_accuracy_mean": statistics.fmean(accuracies),
-    "test_accuracy_standard_deviation": deviation(accuracies),
-    "test_accuracy_min": min(accuracies),
-    "test_accuracy_max": max(accuracies),
-    "best_test_accuracy_mean": statistics.fmean(best),
-    "best_test_accuracy_standard_deviation": deviation(best),
-  } | {name: statistics.fmean(cell[name] for cell in group) for name in _MEANS}
-
-
-HEADER = (
-  "Algorithm",
-  "Sparsity (%)",
-  "Test accuracy (%)",
-  "Lowest to highest (%)",
-  "At best validation (%)",
-  "n",
-  "Steps",
-  "Live parameters",
-  "FLOPs, inference",
-  "FLOPs, training",
-  "Seconds",
-)
-
-
-NOTE = (
-  "Means over n seeds ± their sample standard deviation. Test accuracy is that of the last evaluation;"
-  " beside it stands that of the evaluation of the highest validation accuracy (the first of equals;"
-  " choosing it by test accuracy, as is often done, would flatter). FLOPs of one example and of the whole training, as shares of the"
-  " dense network's: multiplications and additions that a machine would do that skips masked weights;"
-  " here nothing is skipped, but networks that lost channels are smaller. Fine-tuning counts the"
-  " FLOPs of the training that it goes on from. Sparsity is the share of the weights that are masked,"
-  " or of the channels that L1-norm and slimming remove. Seconds are those of this training alone,"
-  " without evaluations."
-)
-
-
-def lines(rows):
-  """Tuples of texts under `HEADER`: mean ± sample standard deviation; FLOPs as shares of dense."""
-  return [
-    (
-      label(row["algorithm"]),
-      f"{100 * row['sparsity']:.4g}",
-      _spread(row, "test_accuracy"),
-      f"{100 * row['test_accuracy_min']:.2f} to {100 * row['test_accuracy_max']:.2f}",
-      _spread(row, "best_test_accuracy"),
-      str(row["n"]),
-      f"{row['steps']:,.0f}",
-      f"{row['live_parameters']:,.0f}",
-      f"{row['inference_flops_share']:.3f}",
-      f"{row['training_flops_share']:.3f}",
-      f"{row['train_seconds']:,.0f}",
-    )
-    for row in rows
-  ]
-
-
-def _spread(row, name):
-  mean, deviation = (100 * row[f"{name}_{n}"] for n in ("mean", "standard_deviation"))
-  return f"{mean:.2f}" + (f" ± {deviation:.2f}" if row["n"] > 1 else "")
-
-
-def text(rows):
-  """The table as plain text."""
-  table = [HEADER, *lines(rows)]
-  widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-  return "\n".join(
-    "  ".join(
-      [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])],
-    )
-    for line in table
-  )
+    "validation_accuracy_mean": statistics.fmean(cell["validation_accuracy"] for cell in group),
+    "test_accuracy_min": min(cell["test_accuracy"] for cell in group),
+    "test_accuracy_max": max(cell["test_accuracy"] for cell in group),
+  }
+  for name in ("test_accuracy", "best_test_accuracy", *more):
+    values = [cell[name] for cell in group]
+    row[f"{name}_mean"] = statistics.fmean(values)
+    row[f"{name}_standard_deviation"] = deviation(values)
+  row |= {name: statistics.fmean(cell[name] for cell in group) for name in _MEANS}
+  return {name: row[name] for name in row_columns(more)}

@@ -87,9 +87,9 @@ def shuffled(count, *, batch_size, seed, start, stop):
   Raises:
     ValueError: `batch_size` or the steps out of range.
 
-  >>> [sorted(indices) for _, indices in shuffled(
-  ...   4, batch_size=4, seed=0, start=7, stop=8).as_numpy_iterator()]
-  [[0, 1, 2, 3]]
+  >>> [(step, indices)] = shuffled(4, batch_size=4, seed=0, start=7, stop=8).as_numpy_iterator()
+  >>> step.item(), sorted(indices.tolist())
+  (7, [0, 1, 2, 3])
   """
   if not 1 <= batch_size <= count:
     raise ValueError(f"batch_size={batch_size}: must lie in 1..{count}, the split's size")

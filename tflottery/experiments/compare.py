@@ -3,10 +3,9 @@
 import functools
 import time
 
-from tflottery import files
-from tflottery.analysis import comparison
+from tflottery.analysis import comparison_table
 from tflottery.experiments import (
-  compare_report,
+  compare_tables,
   grid,
   parents,
   processes,
@@ -16,17 +15,23 @@ from tflottery.experiments import (
   sparse,
   task,
 )
-from tflottery.experiments.place import Place, table
+from tflottery.experiments.place import Place
 from tflottery.experiments.progress import NowAndThen, Steps, duration
 from tflottery.tickets.ticket import Ticket
 from tflottery.versions import versions
 
-_WRITTEN = ("cells", "cells.csv", "table.csv", "events", "pieces", "checkpoint.npz", "summary.json")
+_WRITTEN = (
+  "cells", "cells.csv", "table.csv", "layers.csv", "events", "pieces", "checkpoint.npz",
+  "summary.json",
+)  # fmt: skip
 _SECONDS_BETWEEN_REPORTS = 60.0
 
 
 def main(config, workdir):
   """Train the cells of the grid that `config` describes in `workdir`, those that are not done yet.
+
+  Networks under learned masks come last: whose masks they are depends on the validation accuracies of
+  all others.
 
   Raises:
     ValueError, FileNotFoundError: before any training; names the setting, its value and the cure.
@@ -34,108 +39,135 @@ def main(config, workdir):
   """
   chosen = grid.read(config)
   place = _place(workdir)
-  place.check(chosen.common)
-  runs = {name: cell_run(place, name) for name in chosen.cells}
-  for name, cell in chosen.cells.items():
-    runs[name].check(settings.as_json(cell))
-  missing = [name for name in chosen.cells if not runs[name].is_done]
+  place.check(chosen.values)
+  missing = _missing(place, chosen.cells)
+  again, plan = _retrained(place, chosen) if not missing else ({}, chosen.plan)
+  missing |= _missing(place, again)
   if missing:
-    work = _checked([chosen.cells[name] for name in missing])
-    place.claim(chosen.common, versions())
-    print(_picked(work, len(chosen.cells), len(missing)), flush=True)
+    work = _checked([*missing.values(), *([] if again else _provisional(chosen))])
+    place.claim(chosen.values, versions())
+    print(_picked(work, len(chosen.cells) + len(chosen.waiting), missing, chosen), flush=True)
     begun = time.perf_counter()
-    for names in grid.rounds({name: chosen.cells[name] for name in missing}):
-      _train(chosen, place, names)
-    print(f"{len(missing)} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
+    trained = _train(chosen, place, plan, missing)
+    if chosen.waiting and not again:
+      again, plan = _retrained(place, chosen)
+      trained += _train(chosen, place, plan, _missing(place, again))
+    print(f"{trained} trainings in {duration(time.perf_counter() - begun)}.", flush=True)
   else:
-    place.claim(chosen.common, versions())
+    place.claim(chosen.values, versions())
     print("Finished already: nothing to train.", flush=True)
-  print(comparison.text(write(place, list(chosen.cells))))
+  print(comparison_table.text(compare_tables.write(place, plan)))
   print(f"Report: {place.path / 'report.html'}", flush=True)
 
 
-def write(place, names):
-  """Write the tables, the figure and the page from those of the named cells that are finished.
-
-  Returns:
-    The rows of table.csv.
-  """
-  runs = [cell_run(place, name) for name in names]
-  cells = comparison.cells([there.summary() for there in runs if there.is_done])
-  rows = comparison.rows(cells)
-  files.write(place.path / "cells.csv", table(comparison.CELL, cells))
-  files.write(place.path / "table.csv", table(comparison.ROW, rows))
-  compare_report.write(place.path, rows, len(cells), len(names))
-  return rows
-
-
-def cell_run(place, name):
-  """The directory of a cell."""
-  return run.Run(place.path / "cells" / name)
-
-
-def train_cells(names, workdir, grid_names, share):
+def train_cells(names, workdir, plan, share):
   """What one of several processes does.
 
   Args:
     names: dict from a cell's name to its settings as JSON values.
     workdir: the comparison's directory.
-    grid_names: the names of all cells of the grid.
+    plan: the `grid.Plan` of what stands in its tables.
     share: the names of the cells to train.
   """
   cells = {name: settings.from_json(names[name], sparse.Training) for name in share}
-  _train_one_by_one(cells, _place(workdir), grid_names)
+  _train_one_by_one(cells, _place(workdir), plan)
 
 
 def _place(workdir):
   return Place(workdir, written=_WRITTEN, free=run.FREE)
 
 
-def _train(chosen, place, missing):
-  workers, every = min(chosen.workers, len(missing)), list(chosen.cells)
-  if workers == 1:
-    _train_one_by_one({name: chosen.cells[name] for name in missing}, place, every)
-    return
-  names = {name: settings.as_json(chosen.cells[name]) for name in missing}
-  shares = [tuple(missing[i::workers]) for i in range(workers)]
-  processes.run(train_cells, (names, str(place.path), every), shares, noun="cells")
-
-
-def _train_one_by_one(cells, place, grid_names):
-  work = _loaded(next(iter(cells.values())))
-  refresh = NowAndThen(functools.partial(write, place, grid_names), _SECONDS_BETWEEN_REPORTS)
+def _missing(place, cells):
+  """Those of the cells that are not finished; refuses directories of other settings."""
   for name, cell in cells.items():
-    there = cell_run(place, name)
+    compare_tables.cell_run(place, name).check(settings.as_json(cell))
+  return {n: cell for n, cell in cells.items() if not compare_tables.cell_run(place, n).is_done}
+
+
+def _retrained(place, chosen):
+  """(cells, plan) of the networks under learned masks, all others being trained."""
+  points = compare_tables.selected(place, chosen.plan).points
+  for source, sparsity in {(parents.RETRAINED[a][0], s): None for a, s, _ in chosen.waiting}:
+    if (source, sparsity) not in points:
+      print(
+        f"Skipped: what would be trained under masks of {source} at {sparsity:g}, which it did not reach.",
+        flush=True,
+      )
+  return chosen.retrained(points)
+
+
+def _train(chosen, place, plan, missing):
+  """Train the cells `missing`; how many they were."""
+  for names in grid.rounds(missing):
+    _train_round(chosen.workers, place, plan, {name: missing[name] for name in names})
+  return len(missing)
+
+
+def _train_round(workers, place, plan, cells):
+  workers = min(workers, len(cells))
+  if workers == 1:
+    _train_one_by_one(cells, place, plan)
+    return
+  names = {name: settings.as_json(cell) for name, cell in cells.items()}
+  shares = [tuple(names)[i::workers] for i in range(workers)]
+  processes.run(train_cells, (names, str(place.path), plan), shares, noun="cells")
+
+
+def _train_one_by_one(cells, place, plan):
+  work = _loaded(next(iter(cells.values())))
+  refresh = NowAndThen(
+    functools.partial(compare_tables.write, place, plan), _SECONDS_BETWEEN_REPORTS
+  )
+  for name, cell in cells.items():
+    there = compare_tables.cell_run(place, name)
     there.claim(settings.as_json(cell), versions())
-    parent = functools.partial(_network, place, grid.parent_name(cell))
-    own = rethinking.task_of(work, cell, parent)
+    parent = grid.parent_name(cell, plan.keys[name].point)
+    own = rethinking.task_of(work, cell, functools.partial(_network, place, parent))
     run.run(own, there, Steps(name, own.end))
     refresh()
 
 
 def _network(place, name):
   """The trained network of a cell."""
-  return Ticket.load(cell_run(place, name).path / "final.ticket")
+  return Ticket.load(compare_tables.cell_run(place, name).path / "final.ticket")
 
 
 def _loaded(cell):
   return task.load(cell, rethinking.kind_of(cell))
 
 
+def _provisional(chosen):
+  """Settings of the networks under learned masks, with the first points of their sources."""
+  first = {
+    (source, sparsity): next(iter(chosen.points.get(source, [""])))
+    for source in parents.SOURCES
+    for sparsity in chosen.plan.sparsities
+  }
+  return chosen.retrained(first)[0].values()
+
+
 def _checked(cells):
   """The task of the first of the cells, after a look at whether all of them can be trained."""
   work = _loaded(cells[0])
   model = work.model(seed=0)
-  # How a network is trained after it was pruned, its settings have checked.
-  for cell in {(parents.pruning(c), c.sparsity): c for c in cells}.values():
+  for cell in {_kind(cell): cell for cell in cells}.values():
     rethinking.task_of(work, cell).refuse(model)
   return work
 
 
-def _picked(work, cells, missing):
-  s = work.settings
+def _kind(cell):
+  """What of a cell it depends on whether it can be trained."""
+  # How a network is trained after it was pruned, its settings have checked; sources are cells.
+  if cell.algorithm in parents.RETRAINED:
+    return parents.RETRAINED[cell.algorithm][1]
+  return parents.pruning(cell), cell.sparsity, repr(cell.algorithm_arguments)
+
+
+def _picked(work, of, missing, chosen):
+  s, waiting = work.settings, len(chosen.waiting)
+  last = f" Then up to {waiting} under learned masks." if waiting else ""
   return (
-    f"{missing} of {cells} cells to train: {s.model} ({s.keras}) on {s.dataset}, {work.end} steps of "
+    f"{len(missing)} of {of} cells to train: {s.model} ({s.keras}) on {s.dataset}, {work.end} steps of "
     f"{s.batch_size}; picked steps_per_execution={work.steps_per_execution} and "
-    f"jit_compile={work.jit_compile}."
+    f"jit_compile={work.jit_compile}.{last}"
   )

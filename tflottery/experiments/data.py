@@ -1,4 +1,4 @@
-"""Classification data sets of images or of points in the plane, in memory."""
+"""Data sets by name; those of images or of points in the plane are kept in memory here."""
 
 import contextlib
 import dataclasses
@@ -10,11 +10,10 @@ import tempfile
 from typing import ClassVar
 
 import numpy as np
-import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tflottery.experiments import batches, planar, subsets
+from tflottery.experiments import batches, imagenet, planar, prepared, sequences, subsets
 from tflottery.experiments import digits as _digits
 
 _LIMIT_BYTES = 4 * 10**9
@@ -94,11 +93,12 @@ class Dataset:
 
 
 def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), fit="pad"):
-  """Load a data set: of images through TensorFlow Datasets, or of points in the plane.
+  """Load a data set: of images, points in the plane, or pairs of sequences.
 
   Args:
     name: a TensorFlow Datasets name with "image" and "label" features, or "digits", which needs no
-      network and writes nothing; or "moons", "circles" or "blobs", see `planar.points`.
+      network and writes nothing; "moons", "circles" or "blobs", see `planar.points`; sequences, see
+      `sequences.load`; "imagenet2012", see `imagenet.load`.
     data_dir: where data sets are prepared; None: the environment variable TFDS_DATA_DIR, else
       TensorFlow Datasets' own default.
     validation: number of examples held out from the end of the training split, 0 for none; None:
@@ -107,7 +107,7 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
       `subsets.part`; the validation is held out first.
 
   Returns:
-    A `Dataset`. Its test split is the data set's "validation" where it has no "test".
+    A `Dataset`, or a `pairs.Pairs` or `imagenet.ImageNet` of the same form. Its test split is the data set's "validation" where it has no "test".
 
   Raises:
     ValueError: no such data set, not one of images of one size with labels, over 4 GB,
@@ -118,10 +118,17 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
   >>> len(dataset.train), len(dataset.validation), len(dataset.test), dataset.image_shape
   (1337, 100, 360, (8, 8, 1))
   """
-  whole = (
-    _planar(name, validation) if name in planar.CLASSES else _images(name, data_dir, validation)
-  )
-  return whole.part(half=half, labels=labels, shape=shape, fit=fit)
+  return _whole(name, data_dir, validation).part(half=half, labels=labels, shape=shape, fit=fit)
+
+
+def _whole(name, data_dir, validation):
+  if name in planar.CLASSES:
+    return _planar(name, validation)
+  if sequences.is_known(name):
+    return sequences.load(name, data_dir=data_dir, validation=validation)
+  if name in imagenet.NAMES:
+    return imagenet.load(name, data_dir=data_dir, validation=validation)
+  return _images(name, data_dir, validation)
 
 
 def _planar(name, validation):
@@ -142,12 +149,9 @@ def _images(name, data_dir, validation):
     raise ValueError(f"unknown data set {name!r}; did you mean {' or '.join(close)}?") from None
   _require_labelled_images(name, builder.info.features)
   with contextlib.ExitStack() as stack:
-    if not builder.is_prepared():
-      if name == _digits.Digits.name:
-        directory = stack.enter_context(tempfile.TemporaryDirectory())
-        builder = _prepared_digits(directory)
-      else:
-        _download(name, builder)
+    if name == _digits.Digits.name and not builder.is_prepared():
+      builder = _prepared_digits(stack.enter_context(tempfile.TemporaryDirectory()))
+    prepared.require(name, builder)
     return _read(name, builder, validation)
 
 
@@ -173,21 +177,6 @@ def _prepared_digits(directory):
   with contextlib.redirect_stdout(io.StringIO()):
     builder.download_and_prepare()
   return builder
-
-
-def _download(name, builder):
-  try:
-    # Without a network, TensorFlow Datasets would try again for minutes.
-    for url in [u for u in builder.url_infos or () if u.startswith("http")][:1]:
-      requests.head(url, timeout=10)
-    builder.download_and_prepare()
-  except Exception as error:  # from any of 400 download scripts
-    reason = (str(error).splitlines() or [""])[0][:200]
-    raise FileNotFoundError(
-      f"data set {name!r} is not prepared in {builder.data_dir}, and could not be downloaded"
-      f" ({type(error).__name__}: {reason}). Set --config.data_dir or the environment variable"
-      " TFDS_DATA_DIR to a directory that holds it"
-    ) from None
 
 
 def _read(name, builder, validation):

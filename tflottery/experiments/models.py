@@ -12,6 +12,8 @@ deviations and widened to the variance asked for; the papers' normals are not cu
 import importlib
 import inspect
 
+from tflottery.experiments import residual, transformer
+
 HIDDEN = 100  # units of affine_relu_affine at width 1
 
 
@@ -83,6 +85,8 @@ MODELS = {
   "resnet_20": resnet_20,
   "vgg_16": vgg_16,
   "vgg_19": vgg_19,
+  **residual.MODELS,
+  **transformer.MODELS,
 }
 
 FLAT = ("lenet_300_100", "affine_relu_affine")  # those that take examples of any shape
@@ -96,13 +100,14 @@ def build(name, *, k, input_shape, classes, width=1.0):
       model; it is called with those of the keywords `input_shape` and `classes` that it accepts, and
       with `width` where that is not 1.
     k: the module `keras` or `tf_keras`.
-    input_shape: (height, width, channels), or (2,) of points in the plane.
-    classes: number of logits.
+    input_shape: (height, width, channels), or (2,) of points in the plane, or (source length, target
+      length) of pairs of sequences.
+    classes: number of logits; of sequences, size of the vocabulary.
     width: what the units and filters of the hidden layers are multiplied by, above 0; each layer
       keeps at least one.
 
   Raises:
-    ValueError: the network is unknown, for images where there are points, too deep for the images, of
+    ValueError: the network is unknown, for images where there are points or sequences, too deep for the images, of
       the other Keras, or one of one's own that has no width to change.
 
   >>> import keras
@@ -117,7 +122,14 @@ def build(name, *, k, input_shape, classes, width=1.0):
       f"unknown model {name!r}: give one of {', '.join(MODELS)}, or 'module:function' for a"
       " function of your own that returns a model"
     )
-  if len(input_shape) != 3 and name not in FLAT:
+  takes_pairs = name in transformer.MODELS
+  if takes_pairs != (len(input_shape) == 2):
+    raise ValueError(
+      f"model {name!r} takes {'pairs of sequences' if takes_pairs else 'images'}, and the examples have"
+      f" the shape {tuple(input_shape)}: give {' or '.join(transformer.MODELS)} for pairs of sequences"
+      " alone"
+    )
+  if len(input_shape) not in (2, 3) and name not in FLAT:
     raise ValueError(
       f"model {name!r} takes images, and the examples have the shape {tuple(input_shape)}: give"
       f" {' or '.join(FLAT)}, or a network of your own as 'module:function'"

@@ -3,7 +3,7 @@
 Liu et al. 2019, Rethinking the Value of Network Pruning, arXiv:1810.05270. Channels go by the L1 norms
 of their filters (Li et al. 2017, arXiv:1608.08710) or by their scales (Liu et al. 2017, Network
 Slimming, arXiv:1708.06519), and the network becomes smaller; weights go by magnitude, and masks are
-held. `parents` says how what is left is trained.
+held. `ways` says how what is left is trained.
 
 Departs: of L1 norms every layer loses the same share, where the authors choose layers by hand; a fresh
 network draws from its layers' own initializers, which for convolutions under masks is `sparse_normal`;
@@ -24,7 +24,7 @@ from tflottery import site as _sites
 from tflottery.algorithms import checks
 from tflottery.algorithms.sparse_normal import sparse_normal
 from tflottery.analysis import counting
-from tflottery.experiments import parents, sparse, task
+from tflottery.experiments import parents, retraining, sparse, task
 from tflottery.seeds import seeds_of, set_seed
 from tflottery.structured import channels
 from tflottery.structured.slim import slim
@@ -147,6 +147,8 @@ _SCORES = {"l1_norm": "norm", "slimming": "scale"}
 
 def kind_of(settings):
   """The class of the task of `settings`."""
+  if settings.algorithm in parents.RETRAINED:
+    return retraining.Retrained
   return Pruned if settings.algorithm in parents.ALGORITHMS else sparse.Task
 
 
@@ -154,18 +156,19 @@ def task_of(work, settings, parent=None):
   """The task of `settings` on the data of `work`.
 
   Args:
-    work: a task of either class.
+    work: a task of any of the classes.
     settings: a `sparse.Training`.
     parent: function without arguments that returns the `Ticket` of its trained network, called if
       it has one. None makes a task that only refuses what can't work.
   """
   fields = {field.name: getattr(work, field.name) for field in dataclasses.fields(task.Task)}
   fields["settings"] = settings
-  if kind_of(settings) is sparse.Task:
+  kind = kind_of(settings)
+  if kind is sparse.Task:
     return sparse.Task(**fields)
   if parent is None:
-    return Pruned(**fields, dense=settings)
-  pruned = Pruned(**fields, dense=settings, parent=parent())
+    return kind(**fields, dense=settings)
+  pruned = kind(**fields, dense=settings, parent=parent())
   epoch_steps = settings.epoch_steps(len(work.data.train))
   factor = functools.cache(pruned.flops_factor)
   changed = parents.way_of(settings).settings(settings, epoch_steps, factor)

@@ -1,6 +1,8 @@
 """Sparse training: the settings of a run, and the task that they make."""
 
+import contextlib
 import dataclasses
+import warnings
 
 from tflottery import durations, learned, step
 from tflottery.experiments import parents, starts, summary, task
@@ -56,14 +58,16 @@ class Task(task.Task):
     return model if change is None else change(self, model)
 
   def masks(self, model):
-    if self.settings.algorithm in starts.LEARNED:
+    if self.settings.algorithm not in starts.LEARNED:
+      return super().masks(model)
+    with _silence():
       return learned.masks(model)
-    return super().masks(model)
 
   def ticket(self, model, masks):
-    if self.settings.algorithm in starts.LEARNED:
+    if self.settings.algorithm not in starts.LEARNED:
+      return super().ticket(model, masks)
+    with _silence():
       return learned.ticket(model)
-    return super().ticket(model, masks)
 
   def plain(self, model):
     return learned.plain(model) if self.settings.algorithm in starts.LEARNED else model
@@ -137,6 +141,14 @@ class Task(task.Task):
         f"config.{name}.end_step={given['end_step']} lies behind the {self.end} steps of the training, so "
         "the penalty would never have its full strength. Give a step of the training."
       )
+
+
+@contextlib.contextmanager
+def _silence():
+  """Masks are looked at before their training has ended, too: only what came of them is warned about."""
+  with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    yield
 
 
 _END = 0.75  # of the training, as in Evci et al. 2020, arXiv:1911.11134

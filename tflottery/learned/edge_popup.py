@@ -33,7 +33,9 @@ class TopScores:
   rescale: bool
 
   parameters: ClassVar = ("scores",)
-  is_random: ClassVar = False
+  noise: ClassVar = None
+  penalised: ClassVar = False
+  trains_weights: ClassVar = False
 
   def initial(self, shape, site):
     bound = 1 / np.sqrt(np.prod(shape[:-1]))
@@ -41,7 +43,7 @@ class TopScores:
 
   def weight(self, weight, parameters, noise):
     magnitudes = tf.abs(parameters["scores"])
-    mask = tf.cast(self.kept(parameters), magnitudes.dtype)
+    mask = tf.cast(self.kept(weight, parameters), magnitudes.dtype)
     mask += magnitudes - tf.stop_gradient(magnitudes)
     return weight * (mask * self.multiple(mask))
 
@@ -51,14 +53,14 @@ class TopScores:
     kept = _masks.kept_count(size, self.sparsity) if self.rescale else size
     return tf.constant(np.sqrt(size / kept), mask.dtype)
 
-  def kept(self, parameters):
+  def kept(self, weight, parameters):
     """The mask, bool tensor."""
     scores = tf.stop_gradient(tf.abs(parameters["scores"]))
     return _masks.keep_top(scores, _masks.kept_count(scores.shape.num_elements(), self.sparsity))
 
-  def expected(self, parameters):
+  def expected(self, weight, parameters):
     """The mask as 0 and 1, float tensor."""
-    return tf.cast(self.kept(parameters), tf.float32)
+    return tf.cast(self.kept(weight, parameters), tf.float32)
 
   def get_config(self):
     return dataclasses.asdict(self)
@@ -121,7 +123,7 @@ def edge_popup(
   >>> masked.predict(np.ones((1, 2)), verbose=0).tolist()
   [[3.0]]
   """
-  found = wrapping.sites(model, only=only, exclude=exclude)
+  found = wrapping.sites(model, only=only, exclude=exclude, method="edge_popup")
   sparsity = arguments.share("sparsity", sparsity, zero=True)
   seed = seed if seed is None else arguments.whole("seed", seed, least=0)
   score_seed = arguments.whole("score_seed", score_seed, least=0)

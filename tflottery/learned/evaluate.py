@@ -54,7 +54,7 @@ def evaluate(model, data, *, samples=10, **options):
       f"data={data!r} can be gone through only once, and each mask needs a pass. Give a dataset or "
       "arrays."
     )
-  random = [layer for layer, _ in found.values() if layer.parametrisation.is_random]
+  random = [layer for layer, _ in found.values() if layer.parametrisation.noise == "weight"]
   given = data if isinstance(data, tuple) else (data,)
   options |= dict(zip(("x", "y", "sample_weight"), given, strict=False))
   passes = []
@@ -64,7 +64,7 @@ def evaluate(model, data, *, samples=10, **options):
         layer.sample.assign(number)
       passes.append(model.evaluate(**{"verbose": 0, **options, "return_dict": True}))
   chances = [
-    layer.parametrisation.expected(layer.parameters(name)).numpy().ravel()
+    layer.parametrisation.expected(*layer.tensors(name)).numpy().ravel()
     for layer, name in found.values()
   ]
   rounded, *drawn = passes
@@ -74,7 +74,7 @@ def evaluate(model, data, *, samples=10, **options):
     "std": {name: float(np.std([p[name] for p in drawn])) for name in rounded},
     "rounded": rounded,
     "sparsity": 1 - np.concatenate(chances).mean(dtype=float).item(),
-    "rounded_sparsity": _masks.sparsity(convert.masks(model)),
+    "rounded_sparsity": _masks.sparsity(convert.kept(model)),
   }
 
 

@@ -28,7 +28,9 @@ class Bernoulli:
   rescale: bool
 
   parameters: ClassVar = ("logits",)
-  is_random: ClassVar = True
+  noise: ClassVar = "weight"
+  penalised: ClassVar = False
+  trains_weights: ClassVar = False
 
   def initial(self, shape, site):
     return {"logits": tf.zeros(shape)}
@@ -43,11 +45,11 @@ class Bernoulli:
       return tf.ones([], mask.dtype)
     return tf.cast(tf.size(mask), mask.dtype) / tf.maximum(tf.reduce_sum(mask), 1)
 
-  def kept(self, parameters):
+  def kept(self, weight, parameters):
     """The rounded mask, bool tensor: a logit of exactly 0 is dropped."""
     return parameters["logits"] > 0
 
-  def expected(self, parameters):
+  def expected(self, weight, parameters):
     """The probabilities that weights are kept, float tensor."""
     return tf.sigmoid(parameters["logits"])
 
@@ -114,7 +116,7 @@ def supermask(
   >>> masked.predict(np.ones((1, 2)), verbose=0).tolist()
   [[2.0]]
   """
-  found = wrapping.sites(model, only=only, exclude=exclude)
+  found = wrapping.sites(model, only=only, exclude=exclude, method="supermask")
   seed = seed if seed is None else arguments.whole("seed", seed, least=0)
   sample_seed = arguments.whole("sample_seed", sample_seed, least=0)
   values = frozen_weights(found, weights, seed)

@@ -1,5 +1,7 @@
 """Wrapping: a new model of the same layers, some of them with weights that are computed."""
 
+import collections
+
 import keras
 import tf_keras
 
@@ -14,14 +16,20 @@ _NAMES = (
   + [f"Conv{n}D{suffix}" for n in (1, 2, 3) for suffix in ("", "Transpose")]
   + [f"{kind}Conv{n}D" for n in (1, 2) for kind in ("Depthwise", "Separable")]
 )
-_SERVED = tuple(
-  getattr(k.layers, name) for k in (keras, tf_keras) for name in _NAMES if hasattr(k.layers, name)
-)
+# Two kernels, one after the other: no function that is linear in both.
+SEPARABLE = ("SeparableConv1D", "SeparableConv2D")
+_KERASES = (keras, tf_keras)
+_ATTENTION = tuple(k.layers.MultiHeadAttention for k in _KERASES)
 _BATCH_NORMS = (keras.layers.BatchNormalization, tf_keras.layers.BatchNormalization)
 
 
-def sites(model, *, only, exclude):
-  """The sites of a model that can be wrapped; arguments as in `tfl.sites`.
+def sites(model, *, only, exclude, method, without=()):
+  """The sites of a model that can be wrapped.
+
+  Args:
+    model, only, exclude: as in `tfl.sites`.
+    method: the name of the method, for the messages.
+    without: names of layers' classes that it does not serve, though others do.
 
   Raises:
     TypeError: `model` is not a Keras model.
@@ -30,7 +38,7 @@ def sites(model, *, only, exclude):
   """
   if any(isinstance(layer, parametrised.PARAMETRISED) for _, layer, _ in _sites.layers(model)):
     raise ValueError(
-      f"model {model.name!r} is a supermask model already. Give the model that it was made from, or "
+      f"model {model.name!r} has learned masks already. Give the model that it was made from, or "
       "learned.plain(model)."
     )
   if _sites.wrappers(model):
@@ -44,35 +52,43 @@ def sites(model, *, only, exclude):
       f"model {model.name!r} ({type(model).__name__}) is no Sequential or functional model with an "
       "Input, so no copy with other layers can be made of it. Build it from layers and an Input."
     )
+  served = [name for name in _NAMES if name not in without]
   parents = {id(layer): parent for _, layer, parent in _sites.layers(model)}
-  reasons = {path: _reason(site, parents[id(site.layer)]) for path, site in found.items()}
+  reasons = {p: _reason(site, parents[id(site.layer)], served) for p, site in found.items()}
   problems = [f"{path}: {reason}" for path, reason in reasons.items() if reason]
   if problems:
     raise ValueError(
-      f"model {model.name!r} has weights that no supermask can serve: {'; '.join(problems)}. Served "
-      f"are Keras's own {', '.join(_NAMES)} in Sequential and functional models. Leave the others "
-      "dense and frozen with exclude=."
+      f"model {model.name!r} has weights that {method} can't serve: {'; '.join(problems)}. Served "
+      f"are Keras's own {', '.join(served)} in Sequential and functional models. Leave the others "
+      "dense with exclude=."
     )
   return found
 
 
-def _reason(site, parent):
+def _reason(site, parent, served):
   """Why a site can't be served, None where it can."""
   kind = type(site.layer).__name__
+  if isinstance(parent, _ATTENTION):
+    return (
+      f"{kind} `{site.layer.name}` is called by {type(parent).__name__} `{parent.name}`; build "
+      "attention from Dense or EinsumDense and Attention instead"
+    )
   if nodes.network(parent) is None:
     return f"{kind} `{site.layer.name}` is called by {type(parent).__name__} `{parent.name}`"
-  if type(site.layer) not in _SERVED:
+  if not any(type(site.layer) is getattr(k.layers, n, None) for k in _KERASES for n in served):
     return f"{kind} `{site.layer.name}` is a layer of another kind"
   return None
 
 
 def wrapped(model, found, values, parametrisation, seed):
-  """A new model whose trained parameters are those of `parametrisation`; all else is frozen.
+  """A new model whose weights are computed from the parameters of `parametrisation`.
+
+  All else is frozen, or trained as before where the parametrisation trains the weights too.
 
   Args:
     model: the model, which stays as it is.
     found: dict from path to `Site`, the weights that are computed; the i-th is site i.
-    values: dict from path to array, the frozen weights that they are computed from.
+    values: dict from path to array, the weights that they are computed from; else the model's own.
     parametrisation, seed: of `layers.parametrised.Parametrised`.
 
   Returns:
@@ -86,23 +102,34 @@ def wrapped(model, found, values, parametrisation, seed):
     pair[0 if is_keras3 else 1] for pair in (parametrised.PARAMETRISED, frozen.FROZEN)
   )
 
+  freezes, calls = not parametrisation.trains_weights, calls_of(model)
+
   def change_of(layer):
     if id(layer) in numbers:
       own = {"parametrisation": parametrisation, "sites": numbers[id(layer)], "seed": seed}
+      own["calls"] = calls[id(layer)]
       return lambda kind, config: (wrapper, {"layer": kind.from_config(config), **own})
-    if type(layer) in _BATCH_NORMS and layer.trainable:
+    if freezes and type(layer) in _BATCH_NORMS and layer.trainable:
       return lambda kind, config: (batch_norm, config)
     return None
 
-  given = {id(site.variable): values[path] for path, site in found.items()}
+  given = {id(found[path].variable): value for path, value in values.items()}
   new, made = copied(model, change_of)
   for old, layer in made:
     inner = layer.layer if isinstance(layer, wrapper) else layer
     for before, variable in zip(old.weights, inner.weights, strict=True):
-      variable.assign(given.get(id(before), _sites.value(before)))
-    if not isinstance(layer, (wrapper, batch_norm)) and layer.trainable_weights:
+      variable.assign(given[id(before)] if id(before) in given else _sites.value(before))
+    if freezes and not isinstance(layer, (wrapper, batch_norm)) and layer.trainable_weights:
       layer.trainable = False
   return new
+
+
+def calls_of(model):
+  """Counter from the id of a layer to how often one call of a Sequential or functional model calls it."""
+  found = collections.Counter()
+  for _, layer, *_ in nodes.nodes_of(nodes.network(model)):
+    found.update([id(layer)] if nodes.network(layer) is None else calls_of(layer))
+  return found
 
 
 def copied(model, change_of):
@@ -118,7 +145,7 @@ def computed(model):
 
   Raises:
     TypeError: `model` is not a Keras model.
-    ValueError: it is no supermask model.
+    ValueError: it has no learned masks.
   """
   found = {
     "/".join([*prefix, name]): (layer, name)
@@ -128,6 +155,7 @@ def computed(model):
   }
   if not found:
     raise ValueError(
-      f"model {model.name!r} has no trained masks. Give what tfl.supermask or tfl.edge_popup returned."
+      f"model {model.name!r} has no learned masks. Give what tfl.variational_dropout, tfl.l0, "
+      "tfl.supermask or tfl.edge_popup returned."
     )
   return dict(sorted(found.items(), key=lambda item: item[1][0].sites[item[1][1]]))
