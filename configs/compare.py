@@ -1,5 +1,7 @@
 """Every setting of a comparison, with its default: those of configs/train.py, and the grid."""
 
+import ml_collections
+
 from configs import train
 
 
@@ -17,6 +19,10 @@ def of(config):
   config.algorithms = ("dense", "static", "set", "rigl")
   config.sparsities = (0.9, 0.98)
   config.seeds = (0,)
+
+  # Values to try for arguments of an algorithm, as config.grid.magnitude = {"end_step": (600, 900)}: all
+  # combinations are trained, and at every sparsity that of the best validation accuracy counts.
+  config.grid = ml_collections.ConfigDict()
 
   # Processes that share the cells and the cores.
   config.workers = 2

@@ -19,6 +19,10 @@ def get_config():
   # variational_dropout and l0, whose strength decides how sparse they become.
   # Those of "Rethinking the Value of Network Pruning" prune a trained network: l1_norm_, slimming_ or
   # unstructured_, and fine_tuned, scratch_e or scratch_b, as slimming_scratch_e.
+  # Those of "The State of Sparsity" train a network anew under the masks that another one learned:
+  # magnitude_, magnitude_extended_, variational_dropout_ or l0_, and ticket (its own initial weights),
+  # scratch_e, scratch_b, scratch_e_sparse, scratch_b_sparse (weights drawn wider), or Scratch-B's other
+  # learning rates: scratch_b_constant_final, scratch_b_continual_decay, scratch_b_constant_decay.
   config.algorithm = "rigl"
   # The share of the weights that are masked; at the end, where it changes. With l1_norm_ and
   # slimming_ the share of the channels that are removed.

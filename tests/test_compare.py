@@ -44,7 +44,8 @@ def _summary(workdir, cell):
 
 def test_it_writes_what_it_promises_and_nothing_else(finished):
   assert sorted(p.name for p in finished[0].iterdir()) == [
-    "accuracy.png", "cells", "cells.csv", "config.json", "report.html", "table.csv",
+    "accuracy.png", "cells", "cells.csv", "config.json", "layers.csv", "layers.png", "report.html",
+    "table.csv",
   ]  # fmt: skip
   assert sorted(p.name for p in (finished[0] / "cells").iterdir()) == sorted(CELLS)
   assert (finished[0] / "accuracy.png").read_bytes().startswith(b"\x89PNG")
@@ -57,6 +58,22 @@ def test_every_cell_has_its_row(finished):
     summary = _summary(finished[0], cell)
     assert float(row["test_accuracy"]) == summary["test_accuracy"]
     assert float(row["reached_sparsity"]) == summary["sparsity"]
+    assert (row["cell"], row["point"], float(row["chosen_at"])) == (
+      cell,
+      "",
+      float(row["sparsity"]),
+    )
+
+
+def test_the_layers_have_their_sizes_and_mean_sparsities(finished):
+  table = rows(finished[0] / "layers.csv")
+  found = [(row["algorithm"], row["site"], row["size"], row["n"]) for row in table]
+  sizes = {"fc1/kernel": "19200", "fc2/kernel": "30000", "output/kernel": "1000"}
+  assert found == [("rigl", site, size, "2") for site, size in sizes.items()]
+  every = [_summary(finished[0], f"rigl-0.9-{seed}")["sparsity_per_layer"] for seed in (0, 1)]
+  for row in table:
+    mean = statistics.fmean(layers[row["site"]] for layers in every)
+    assert float(row["layer_sparsity_mean"]) == pytest.approx(mean)
 
 
 def test_the_table_has_mean_deviation_and_number_of_seeds(finished):
@@ -181,6 +198,127 @@ def test_two_processes_and_a_kill_give_the_pruned_cells_of_one(pruned, tmp_path)
     first, second = (network.weights for network in networks)
     for path in first:  # how many threads a process has changes the last bits of convolutions
       np.testing.assert_allclose(first[path], second[path], atol=1e-4, err_msg=cell.name)
+
+
+LEARNED = {
+  "algorithms": (
+    "magnitude_ticket", "magnitude_scratch_b_constant_decay", "variational_dropout_scratch_e_sparse",
+  ),
+  "sparsities": (0.3, 0.95), "seeds": (0, 1), "learning_rate_drops": ("20it",),
+  "scratch_b": {"most": 2.0},
+  # Weights of little magnitude are noise from the first step on at so low a threshold: some 60 %.
+  "grid": {
+    "magnitude": {"end_step": (20, 30)}, "variational_dropout": {"threshold": (3.0, -4.0)},
+  },
+}  # fmt: skip
+POINTS = ("end_step=20", "end_step=30")
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+  """A comparison of networks under learned masks, their sources chosen from a grid: (workdir, output)."""
+  workdir = tmp_path_factory.mktemp("learned") / "run"
+  return workdir, _compared(workdir, **LEARNED)
+
+
+def _best(workdir, sparsity):
+  """The point of magnitude pruning of the highest mean validation accuracy, from its summaries."""
+  means = {
+    point: statistics.fmean(
+      _summary(workdir, f"magnitude-{sparsity}-{seed}-{point}")["validation_accuracy"]
+      for seed in (0, 1)
+    )
+    for point in POINTS
+  }
+  return max(means, key=means.get)
+
+
+@pytest.mark.slow
+def test_the_masks_of_the_point_that_validated_best_are_trained_anew(learned):
+  workdir, out = learned
+  assert "12 of 24 cells to train" in out and "up to 12 under learned masks" in out
+  for sparsity in (0.3, 0.95):
+    best = _best(workdir, sparsity)
+    for seed in (0, 1):
+      names = [f"{n}-{sparsity}-{seed}-{best}" for n in ("magnitude", "magnitude_ticket")]
+      source, ticket = (Ticket.load(workdir / "cells" / n / "final.ticket") for n in names)
+      assert all((source.masks[path] == mask).all() for path, mask in ticket.masks.items())
+    others = [f"magnitude_ticket-{sparsity}-0-{point}" for point in POINTS if point != best]
+    assert not any((workdir / "cells" / other).exists() for other in others)
+
+
+@pytest.mark.slow
+def test_the_tables_tell_test_accuracies_of_chosen_points_alone(learned):
+  workdir, _ = learned
+  for row in rows(workdir / "cells.csv"):
+    assert bool(row["test_accuracy"]) == bool(row["best_test_accuracy"]) == bool(row["chosen_at"])
+    assert float(row["validation_accuracy"]) >= 0
+    if row["algorithm"] == "magnitude":
+      is_best = row["point"] == _best(workdir, float(row["sparsity"]))
+      assert row["chosen_at"] == (row["sparsity"] if is_best else "")
+  table = [(row["algorithm"], row["sparsity"], row["n"]) for row in rows(workdir / "table.csv")]
+  magnitudes = ("magnitude", "magnitude_ticket", "magnitude_scratch_b_constant_decay")
+  assert sorted(table) == sorted(
+    [(name, sparsity, "2") for name in magnitudes for sparsity in ("0.3", "0.95")]
+    + [(f"variational_dropout{way}", "0.3", "2") for way in ("", "_scratch_e_sparse")]
+  )
+
+
+@pytest.mark.slow
+def test_a_sparsity_that_was_not_reached_is_skipped_and_told(learned):
+  workdir, out = learned
+  assert "masks of variational_dropout at 0.95, which it did not reach" in out
+  page = (workdir / "report.html").read_text(encoding="utf-8")
+  assert "No point of variational dropout reached 95\u00a0%" in page
+  assert "Best of the grid" in page and "threshold=-4.0" in page
+  [cell] = [r for r in rows(workdir / "table.csv") if r["algorithm"] == "variational_dropout"]
+  assert cell["point"] == "threshold=-4.0" and 0.3 < float(cell["reached_sparsity"]) < 0.95
+
+
+def _timeless(path):
+  clock = ("train_seconds", "steps_per_second")
+  return [{n: value for n, value in row.items() if n not in clock} for row in rows(path)]
+
+
+@pytest.mark.slow
+def test_with_cells_of_either_round_missing_it_ends_with_the_same_rows(learned, tmp_path):
+  for i, names in enumerate((["*_ticket-0.95-1-*"], ["magnitude-0.3-0-*=20", "*_ticket-*"])):
+    workdir = tmp_path / str(i)
+    shutil.copytree(learned[0], workdir)
+    gone = [cell for name in names for cell in (workdir / "cells").glob(name)]
+    for cell in gone:
+      shutil.rmtree(cell)
+    # Of 20, for two sources did not reach a sparsity; while one is missing, up to 24.
+    assert ("1 of 20 cells", "1 of 24 cells")[i] in _compared(workdir, **LEARNED)
+    assert all((cell / "summary.json").exists() for cell in gone)
+    for name in ("cells.csv", "table.csv", "layers.csv"):
+      assert _timeless(workdir / name) == _timeless(learned[0] / name)
+  assert "Finished already" in _compared(workdir, **LEARNED)
+
+
+@pytest.mark.slow
+def test_two_processes_and_a_kill_choose_and_train_as_one_does(learned, tmp_path):
+  names = ",".join(LEARNED["algorithms"])
+  flags = [f"--config.algorithms={names}", "--config.sparsities=0.3,0.95", *FLAGS[:2], *FLAGS[4:6]]
+  flags += ["--config.learning_rate_drops=20it", "--config.scratch_b.most=2.0"]
+  args = command("compare", tmp_path, *flags, file="tests/grids.py")
+  process = subprocess.Popen(
+    args, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+  )
+  wait_until(lambda: any((tmp_path / "cells").glob("*_ticket-*/summary.json")), seconds=400)
+  process.send_signal(signal.SIGKILL)
+  process.wait()
+  done = run(*args)
+  assert (done.returncode, done.said) == (0, []), done.stderr
+  for name in ("cells.csv", "table.csv", "layers.csv"):
+    assert _timeless(tmp_path / name) == _timeless(learned[0] / name)
+
+
+def test_what_waits_for_a_choice_is_refused_before_anything_is_trained(tmp_path):
+  given = {"algorithms": ("magnitude_ticket",), "grid": {"magnitude": {"frequency": (100, 0)}}}
+  with pytest.raises(ValueError, match=r"config.algorithm='magnitude'.*frequency=0"):
+    _compared(tmp_path / "run", **given)
+  assert not (tmp_path / "run").exists()
 
 
 FLAGS = (

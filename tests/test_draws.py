@@ -102,6 +102,45 @@ def test_the_highest_uniform_draw_makes_a_finite_normal_one():
   assert np.isfinite(found).all() and 5 < found[-1] < 6
 
 
+def test_gaussian_draws_are_the_formula_of_box_and_muller():
+  first, second = (draws.gaussian((5,), (1, 2), 7, replica).numpy() for replica in (0, 1))
+  assert not np.isclose(first, second).any()
+  key = np.uint32(draws._key((1, 2), 7).numpy())
+  with np.errstate(over="ignore"):
+    words = lowbias32(
+      lowbias32(np.arange(3, dtype=np.uint32)) ^ lowbias32(np.array([key]) + np.uint32(0))
+    )
+    u, v = (w >> np.uint32(8) for w in (words, lowbias32(words)))
+  radius, angle = np.sqrt(-2 * np.log(u / 2**24 + 2**-25)), 2 * np.pi * (v / 2**24)
+  expected = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:5]
+  np.testing.assert_allclose(first, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gaussian_draws_are_independent_standard_normal():
+  first = draws.gaussian((COUNT,), (0, 0), 4).numpy()
+  assert abs(first.mean()) < 0.014 and abs(first.std() - 1) < 0.01
+  below = [(first < x).mean() for x in (-3, -2, -1, 0, 1, 2, 3)]
+  expected = [0.00135, 0.02275, 0.15866, 0.5, 0.84134, 0.97725, 0.99865]
+  assert (np.abs(np.subtract(below, expected)) < [5e-4, *[0.007] * 5, 5e-4]).all(), below
+  others = {
+    "step": draws.gaussian((COUNT,), (0, 0), 5).numpy(),
+    "seed": draws.gaussian((COUNT,), (0, 1), 4).numpy(),
+    "replica": draws.gaussian((COUNT,), (0, 0), 4, 1).numpy(),
+    "neighbour": np.roll(first, 1),
+    "pair": np.roll(first, COUNT // 2),
+  }
+  for name, other in others.items():
+    for power in (1, 2):
+      assert abs(np.corrcoef(first**power, other**power)[0, 1]) < 0.016, (name, power)
+
+
+def test_gaussian_draws_of_a_shape_that_is_a_tensor_are_the_same_under_jit_compile_too():
+  expected = draws.gaussian((3, 7), (0, 0), 5).numpy()
+  assert draws.gaussian(tf.constant([3, 7]), (0, 0), 5).numpy().tolist() == expected.tolist()
+  compiled = tf.function(lambda step: draws.gaussian((3, 7), (0, 0), step), jit_compile=True)
+  np.testing.assert_allclose(compiled(tf.constant(5)), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_normal_draws_agree_under_jit_compile():
   def draw(step):
     return draws.normal((1000,), (0, 0, 1), step)

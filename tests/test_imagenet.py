@@ -1,6 +1,5 @@
 """ImageNet from disk: its order, its crops, its errors, on a small stand-in of the same features."""
 
-import keras
 import numpy as np
 import pytest
 import stand_in
@@ -208,35 +207,41 @@ def _task(data_dir, **changes):
   return task_of(**values | changes)
 
 
-def _assert_resumed(work, path):
-  assert trained(work, path / "whole")
-  assert not trained(work, path / "cut", stop=2)
-  assert trained(work, path / "cut")
-  assert outcome(path / "whole") == outcome(path / "cut")
-  ticket = Ticket.load(path / "whole" / "final.ticket")
-  for site, mask in ticket.masks.items():
-    assert not ticket.weights[site][~mask].any()
-  assert 0.45 < outcome(path / "whole")["summary"]["sparsity"] < 0.55
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_was_stopped(k, data_dir, tmp_path):
+  work = _task(data_dir, keras=k.__name__)
+  assert trained(work, tmp_path / "whole")
+  assert not trained(work, tmp_path / "cut", stop=2)
+  assert trained(work, tmp_path / "cut")
+  assert outcome(tmp_path / "whole") == outcome(tmp_path / "cut")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
   ("k", "policy"), [("keras", "float32"), ("tf_keras", "mixed_bfloat16")], ids=["keras", "tf_keras"]
 )
-def test_resnet_50_trains_on_it_and_goes_on_where_it_was_stopped(k, policy, data_dir, tmp_path):
-  work = _task(data_dir, model="resnet_50", image_shape=(64, 64, 3), keras=k, dtype_policy=policy)
-  assert work.model(0).output_shape == (None, 1000)
-  _assert_resumed(work, tmp_path)
+def test_resnet_50_trains_on_it_with_its_masks_held(k, policy, data_dir, tmp_path):
+  work = _task(
+    data_dir, model="resnet_50", image_shape=(64, 64, 3), keras=k, dtype_policy=policy, steps=2,
+    magnitude={"end_step": 1, "frequency": 1},
+  )  # fmt: skip
+  assert trained(work, tmp_path)
+  ticket = Ticket.load(tmp_path / "final.ticket")
+  assert len(ticket.masks) == 54
+  assert not any(ticket.weights[path][~mask].any() for path, mask in ticket.masks.items())
+  summary = outcome(tmp_path)["summary"]
+  assert summary["sparsity"] == pytest.approx(0.5, abs=0.001)
+  assert 0 <= summary["test_accuracy"] <= 1
 
 
 @pytest.mark.slow
 def test_it_learns_what_can_be_learnt(data_dir, tmp_path):
   work = _task(
-    data_dir, steps=120, eval_every=60, optimizer="adam", adam={"learning_rate": 1e-3},
-    learning_rate_batch=None, algorithm="dense",
+    data_dir, steps=80, eval_every=80, batch_size=30, augment=False, warmup="20it",
+    optimizer="adam", adam={"learning_rate": 3e-3}, learning_rate_batch=None, algorithm="dense",
   )  # fmt: skip
   assert trained(work, tmp_path)
-  assert float(outcome(tmp_path)["rows"][-1]["validation_accuracy"]) > 0.3, "of ten digits"
+  assert float(outcome(tmp_path)["rows"][-1]["validation_accuracy"]) > 0.6, "of ten digits"
 
 
 @pytest.mark.slow
@@ -246,18 +251,3 @@ def test_two_replicas_share_its_batches(k, data_dir, tmp_path):
   work = _task(data_dir, keras=k.__name__, strategy="mirrored")
   assert trained(work, tmp_path)
   assert outcome(tmp_path)["summary"]["steps"] == 4
-
-
-def test_the_learning_rate_grows_with_the_batch_beneath_warm_up_and_drops(data_dir):
-  work = _task(
-    data_dir, batch_size=128, learning_rate_batch=32, steps=8, warmup="2ep",
-    learning_rate_drops=("3ep", "4ep"), algorithm="static", validation_examples=30,
-  )  # fmt: skip
-  model = work.model(0)
-  rates = []
-  for step in range(10):  # epochs of 2 steps
-    model.optimizer.iterations.assign(step)
-    rates.append(float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
-  np.testing.assert_allclose(
-    rates, [0, 0.1, 0.2, 0.3, 0.4, 0.4, 0.04, 0.04, 0.004, 0.004], rtol=1e-5
-  )

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from builders import KERASES
 
 import tflottery as tfl
 from tflottery import draws
@@ -75,6 +76,7 @@ def test_the_extremes_of_the_noise_give_finite_gates_and_slopes():
     assert tape.gradient(found, log_alpha).numpy().tolist() == [0.0] * 3
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_the_loss_gets_strength_times_the_sum_of_chances(k):
   model = one(k, [1.0, 2.0, 3.0], [-1.0, 0.5, 4.0], strength=0.25)
   [loss] = model.losses
@@ -194,6 +196,7 @@ def test_gates_start_near_what_is_given_and_differ_by_site_and_seed():
   assert starts(log_alpha=-1.0)[0].mean() == pytest.approx(-1, abs=0.001)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_evaluation_draws_gates_for_whole_passes(k):
   model = one(k, [1.0, 2.0, 4.0], [-1.0, 0.0, -3.0], strength=1e-9)
   model.compile("sgd", "mse")
@@ -224,6 +227,7 @@ def test_arguments_out_of_range_are_refused(options, message):
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "float64"])
+@pytest.mark.parametrize("k", KERASES)
 def test_gates_are_of_float32_at_least(k, dtype):
   fc = k.layers.Dense(2, name="fc", dtype=dtype)
   model = tfl.l0(k.Sequential([k.layers.Input((3,), dtype=fc.compute_dtype), fc]), strength=1.0)

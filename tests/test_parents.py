@@ -65,8 +65,9 @@ def test_epochs_are_scaled_too():
 
 
 def test_the_parent_is_the_very_cell_of_a_grid_that_names_it():
+  pruned = [name for name in parents.ALGORITHMS if name not in parents.RETRAINED]
   given = {"steps": 40, "eval_every": 20, "slimming": {"strength": 0.1}, "algorithms": (
-    "dense", "slimming", *parents.ALGORITHMS,
+    "dense", "slimming", *pruned,
   )}  # fmt: skip
   cells = grid.read(config("configs/compare.py", **given, sparsities=(0.5, 0.7))).cells
   assert len(cells) == 2 + 9 * 2
@@ -98,7 +99,66 @@ def test_processes_train_the_parents_that_are_missing_first():
   assert grid.rounds({}) == []
 
 
+def test_a_constant_final_rate_leaves_the_drops_where_they_are():
+  s = _trained(_read("magnitude_scratch_b_constant_final"), factor=2.5)
+  assert (s.steps, s.learning_rate_drops, s.warmup) == (1000, (200, 300), "10it")
+
+
+def test_continual_decay_goes_on_at_the_distance_of_the_last_two_drops():
+  s = _trained(_read("l0_scratch_b_continual_decay"), factor=2.0)
+  assert (s.steps, s.learning_rate_drops) == (800, (200, 300, 400, 500, 600, 700))
+
+
+def test_continual_decay_changes_nothing_before_the_dense_trainings_end():
+  given = {"learning_rate_drops": (100, 160)}
+  s = _trained(_read("l0_scratch_b_continual_decay", **given), factor=1.3)
+  assert (s.steps, s.learning_rate_drops) == (520, (100, 160, 400, 460))  # every 60: 220 to 340 not
+
+
+def test_continual_decay_of_one_drop_goes_on_at_its_distance_from_the_beginning():
+  given = {"learning_rate_drops": (300,)}
+  s = _trained(_read("l0_scratch_b_continual_decay", **given), factor=2.5)
+  assert (s.steps, s.learning_rate_drops) == (1000, (300, 600, 900))
+
+
+def test_constant_decay_drops_as_far_from_the_end_as_the_dense_training():
+  s = _trained(_read("magnitude_scratch_b_constant_decay"), factor=2.5)
+  assert (s.steps, s.learning_rate_drops) == (1000, (800, 900))
+
+
+def test_all_ways_of_scratch_b_end_at_its_limit():
+  for way in ("scratch_b", "scratch_b_sparse", "scratch_b_constant_decay"):
+    assert _trained(_read(f"magnitude_{way}", scratch_b={"most": 1.5}), factor=4.0).steps == 600
+
+
+def test_tickets_and_scratch_e_train_as_their_source_does():
+  for way in ("ticket", "scratch_e", "scratch_e_sparse"):
+    s = _read(f"variational_dropout_{way}")
+    assert _trained(s) == s
+
+
+def test_a_sources_settings_are_its_own_with_a_sparsity_only_where_it_is_asked_for_one():
+  given = {"magnitude": {"end_step": 200}, "l0": {"strength": 1e-3}}
+  source = parents.parent(_read("magnitude_scratch_b", **given))
+  assert (source.algorithm, source.sparsity) == ("magnitude", 0.5)
+  assert source == _read("magnitude", **given)
+  assert parents.parent(_read("l0_ticket", **given)) == _read("l0", **given)
+  assert _read("l0", **given).sparsity == 0.0
+
+
 BAD = {
+  "rates that drop no earlier or later where none drops": (
+    {"algorithm": "magnitude_scratch_b_constant_final", "learning_rate_drops": ()},
+    ["config.learning_rate_drops=()", "magnitude_scratch_b_constant_final"],
+  ),
+  "a limit of another way's": (
+    {"algorithm": "l0_scratch_b_continual_decay", "scratch_b": {"most": 0.5}},
+    ["config.scratch_b={'most': 0.5}", "at least 1"],
+  ),
+  "a source's way that is none": (
+    {"algorithm": "l0_scratch_c"},
+    ["config.algorithm='l0_scratch_c'"],
+  ),
   "a misspelt argument": ({"fine_tuned": {"shar": 0.5}}, ["config.fine_tuned={'shar': 0.5}"]),
   "no fine-tuning": ({"fine_tuned": {"share": 0.0}}, ["config.fine_tuned=", "share=0.0"]),
   "a longer fine-tuning": ({"fine_tuned": {"share": 1.5}}, ["share=1.5", "at most 1"]),

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tf_keras
+from builders import KERASES
 
 from tflottery import site
 from tflottery.experiments import models
@@ -27,6 +28,7 @@ def kernels(model):
   return sum(np.prod(site.shape) for site in site.sites(model).values())
 
 
+@pytest.mark.parametrize("k", KERASES)
 @pytest.mark.parametrize(
   ("name", "count"),
   [
@@ -53,6 +55,7 @@ def test_names_are_the_same_on_both_kerases():
   assert sum(name.endswith("shortcut_conv") for name in names[0]) == 3, "one in each stage"
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_a_block_adds_to_its_input_what_comes_of_batch_norm_relu_and_convolution_twice(k):
   model = build("wide_resnet_22_2", k, (8, 8, 3))
   into, add = model.get_layer("stage2_block1_add"), model.get_layer("stage2_block2_add")

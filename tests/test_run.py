@@ -24,6 +24,9 @@ ALGORITHMS = {
   "snip": {"snip": {"batches": 3}},
   "grasp": {"grasp": {"batches": 2}},
   "synflow": {"synflow": {"iterations": 3}},
+  "variational_dropout": {"variational_dropout": {"strength": 1e-4, "end_step": 60}},
+  "l0": {"l0": {"strength": 1e-3, "end_step": 60}},
+  "magnitude_extended": {"magnitude_extended": REWIRED},
 }
 OTHERS = {
   "tf_keras": {"algorithm": "rigl", "rigl": REWIRED, "keras": "tf_keras"},
@@ -41,6 +44,10 @@ OTHERS = {
     "jit_compile": None,
   },
   "XLA": {"algorithm": "snfs", "snfs": REWIRED, "jit_compile": True},
+  "learned masks of tf_keras": {
+    "algorithm": "variational_dropout", "keras": "tf_keras", "jit_compile": True,
+    "variational_dropout": {"strength": 1e-4, "end_step": 60},
+  },
 }  # fmt: skip
 CASES = {name: {"algorithm": name, **more} for name, more in ALGORITHMS.items()} | OTHERS
 FAST = ("rigl",)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from builders import KERASES
 
 import tflottery as tfl
 from tflottery import draws
@@ -64,6 +65,7 @@ def test_the_formula_approximates_the_divergence_itself():
   np.testing.assert_allclose(found - found[-1], np.array(exact) - exact[-1], atol=0.01)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_the_loss_gets_strength_times_the_sum_of_divergences(k):
   model = one(k, [0.5, -2.0], [-1.0, 3.0], strength=0.25)
   log_alpha = np.array([-1.0, 3.0]) - np.log(np.square([0.5, -2.0]) + 1e-8)
@@ -111,6 +113,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("k", KERASES)
 def test_gradients_of_the_drawn_outputs_are_finite_differences(k, kind):
   make, shape = LAYERS[kind]
   layers = [k.layers.Input(shape, dtype="float64"), make(k)]
@@ -224,6 +227,7 @@ def test_half_precision_keeps_the_variance_of_large_inputs_and_small_weights(k, 
   assert model.layers[-1].kernel_log_sigma2.dtype == "float32"
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_outputs_are_evaluated_once(k):
   model = one(k, [2.0, 3.0], [0.0, 9.0])
   model.compile("sgd", "mse")
@@ -255,6 +259,7 @@ def test_arguments_out_of_range_are_refused(options, message):
     one(keras, [1.0, 2.0], [0.0, 0.0], **options)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_separable_convolutions_are_refused_with_the_list_of_what_is_served(k):
   layers = [k.layers.Input((4, 4, 2)), k.layers.SeparableConv2D(2, 2, name="sep")]
   message = (
@@ -275,6 +280,7 @@ def test_separable_convolutions_are_refused_with_the_list_of_what_is_served(k):
     ("EinsumDense", ("abc,cd->abd", (4, 3)), (4, 2)),
   ],
 )
+@pytest.mark.parametrize("k", KERASES)
 def test_every_kind_of_layer_is_linear_about_its_noise(k, name, arguments, shape):
   """Outputs minus their mean, by the noise, are the root of the outputs of squares."""
   layer = getattr(k.layers, name)(*arguments, activation="tanh", name="layer")
@@ -296,6 +302,7 @@ def test_every_kind_of_layer_is_linear_about_its_noise(k, name, arguments, shape
   np.testing.assert_allclose(model(x, training=True), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_a_model_of_no_size_for_its_batch_draws_as_many_as_it_needs(k):
   model = one(k, [1.0, 2.0], [0.0, 0.5])
   call = tf.function(lambda x: model(x, training=True), input_signature=[tf.TensorSpec((None, 2))])
@@ -306,6 +313,7 @@ def test_a_model_of_no_size_for_its_batch_draws_as_many_as_it_needs(k):
     np.testing.assert_allclose(found, model(tf.ones((count, 2)), training=True), rtol=1e-6)
 
 
+@pytest.mark.parametrize("k", KERASES)
 def test_replicas_draw_other_noise_and_count_alike(k):
   strategy = builders.two_replicas()
   with strategy.scope():

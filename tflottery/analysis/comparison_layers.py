@@ -12,7 +12,8 @@ _MOST_LABELS = 24
 def rows(cells, layers):
   """Dicts of `ROW`: of each algorithm at each sparsity every site, in the order of the network.
 
-  Networks that are trained anew under learned masks have those of their source, and are left out.
+  Networks that are trained anew under learned masks have those of their source, and dense ones none:
+  both are left out.
 
   Args:
     cells: those that were chosen, as `comparison.selected` gives them.
@@ -20,7 +21,7 @@ def rows(cells, layers):
   """
   found = {}
   for cell in cells:
-    if cell["algorithm"] not in comparison.RETRAINED:
+    if cell["sparsity"] and cell["algorithm"] not in comparison.RETRAINED:
       for site, size, share in layers[cell["cell"]]:
         key = (cell["algorithm"], cell["sparsity"], site, size)
         found.setdefault(key, []).append(share)
@@ -43,11 +44,13 @@ def layers_figure(rows):
   panels = new_axes(legend_lines=len(names) // 3 + 2, panels=len(sparsities))
   panels = panels if isinstance(panels, list) else [panels]
   for axes, sparsity in zip(panels, sparsities, strict=True):
-    for name in names:
+    for index, name in enumerate(names):
+      # Side by side, for equal sparsities would hide each other.
+      aside = 0.05 * (index - (len(names) - 1) / 2)
       own = [row for row in rows if (row["algorithm"], row["sparsity"]) == (name, sparsity)]
       colour, marker, line = looks[name]
       axes.plot(
-        [sites.index(row["site"]) for row in own],
+        [sites.index(row["site"]) + aside for row in own],
         [100 * row["layer_sparsity_mean"] for row in own],
         color=colour,
         marker=marker,

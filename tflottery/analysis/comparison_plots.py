@@ -17,20 +17,41 @@ def comparison_figure(rows):
   """Test accuracy in % against sparsity: a line per algorithm, and dense networks as bands.
 
   Networks whose sparsity comes of itself, and those under their masks, stand at the one that they
-  reached. Those under learned masks have the colour of their source, a line for each way, and a legend
-  for each of the two.
+  reached. Those under learned masks have a panel below for each source, with a line for each way.
 
   Args:
     rows: as `comparison.rows` gives them; none makes empty axes.
   """
   names = [name for name in dict.fromkeys(row["algorithm"] for row in rows) if name not in _ACROSS]
+  groups = [[name for name in names if name not in comparison.RETRAINED]]
+  for source in comparison.SOURCES:
+    ways = [name for name in names if comparison.RETRAINED.get(name, [""])[0] == source]
+    groups += [[name for name in names if name == source] + ways] if ways else []
   ways = _ways(names)
-  entries = len(names) + 1 if not ways else len([n for n in names if n not in comparison.RETRAINED])
-  columns = 4 if len(names) < 8 and not ways else 3
-  axes = new_axes(legend_lines=math.ceil(entries / columns) + math.ceil(len(ways) / 2))
+  columns = 4 if len(groups[0]) < 8 and not ways else 3
+  lines = math.ceil((len(groups[0]) + 1) / columns) + math.ceil(len(ways) / 2)
+  axes = new_axes(legend_lines=lines, panels=len(groups))
+  panels = axes if isinstance(axes, list) else [axes]
+  for panel, group in zip(panels, groups, strict=True):
+    _draw_panel(panel, [row for row in rows if row["algorithm"] in (*group, *_ACROSS)], group)
+    if panel is not panels[0]:
+      source = comparison.label(comparison.RETRAINED[group[-1]][0])
+      panel.set_title(f"Trained anew under the masks of {source}", fontsize=9, loc="left")
+  _set_sparsity_axis(panels[-1], [row for row in rows if row["algorithm"] not in _ACROSS])
   if ways:
-    width, height = axes.figure.get_size_inches()
-    axes.figure.set_size_inches(width + 1.2, height + 1.2)
+    _add_two_legends(panels[0], columns, ways)
+  else:
+    add_legend(panels[0], columns=columns)
+  return panels[0].figure
+
+
+def _ways(names):
+  """The ways, of those known, of networks under learned masks that are among `names`."""
+  found = {comparison.RETRAINED[name][1] for name in names if name in comparison.RETRAINED}
+  return [way for way in comparison.RETRAININGS if way in found]
+
+
+def _draw_panel(axes, rows, names):
   looks = comparison_styles.styles(names)
   step = min(1.025, 1.2 ** (1 / max(1, len(names))))
   for index, name in enumerate(names):
@@ -39,19 +60,7 @@ def comparison_figure(rows):
     own = [row for row in rows if row["algorithm"] == name]
     _draw_algorithm(axes, own, aside, looks[name], label=comparison.label(name))
   _draw_dense(axes, rows)
-  _set_sparsity_axis(axes, [row for row in rows if row["algorithm"] not in _ACROSS])
   axes.set_ylabel("Test accuracy (%)")
-  if ways:
-    _add_two_legends(axes, [n for n in names if n not in comparison.RETRAINED], looks, ways)
-  else:
-    add_legend(axes, columns=columns)
-  return axes.figure
-
-
-def _ways(names):
-  """The ways, of those known, of networks under learned masks that are among `names`."""
-  found = {comparison.RETRAINED[name][1] for name in names if name in comparison.RETRAINED}
-  return [way for way in comparison.RETRAININGS if way in found]
 
 
 def _draw_algorithm(axes, rows, aside, style, *, label):
@@ -105,30 +114,14 @@ def _set_sparsity_axis(axes, rows):
   axes.set_xticks(remaining, [f"{100 * (1 - share):.4g}" for share in remaining])
 
 
-def _add_two_legends(axes, names, looks, ways):
-  """A legend of colours above the figure, and one of the ways of training under learned masks below."""
-  sources = [source for source in comparison.SOURCES if source not in names]
-  looks = looks | comparison_styles.styles(sources)
-  colours = [
-    Line2D([], [], color=looks[n][0], marker=looks[n][1], markersize=5, label=comparison.label(n))
-    for n in (*names, *sources)
-    if n in names or any(f"{n}_{way}" in looks for way in ways)
-  ]
-  across = [line for line in axes.lines if line.get_label() in map(comparison.label, _ACROSS)]
-  legend = dict(frameon=False, fontsize=9)
-  axes.figure.legend(handles=[*colours, *across], loc="outside upper center", ncols=3, **legend)
+def _add_two_legends(axes, columns, ways):
+  """A legend of the first panel above the figure, and below it one of the other panels' ways."""
+  handles, labels = axes.get_legend_handles_labels()
+  legend = {"frameon": False, "fontsize": 9}
+  axes.figure.legend(handles, labels, loc="outside upper center", ncols=columns, **legend)
   lines = [
-    Line2D([], [], color=_WAY_COLOUR, marker=marker, linestyle=line, markersize=5, label=label)
-    for (marker, line), label in (
-      (comparison_styles.RETRAININGS[way], comparison.RETRAININGS[way]) for way in ways
-    )
+    Line2D([], [], color=_WAY_COLOUR, marker=marker, linestyle=line, markersize=5)
+    for marker, line in (comparison_styles.RETRAININGS[way] for way in ways)
   ]
-  axes.figure.legend(
-    handles=lines,
-    loc="outside lower center",
-    ncols=2,
-    handlelength=4,
-    title="Trained anew under the masks of the colour",
-    title_fontsize=9,
-    **legend,
-  )
+  labels = [comparison.RETRAININGS[way] for way in ways]
+  axes.figure.legend(lines, labels, loc="outside lower center", ncols=2, handlelength=4, **legend)

@@ -46,7 +46,8 @@ def main(config, workdir):
   if missing:
     work = _checked([*missing.values(), *([] if again else _provisional(chosen))])
     place.claim(chosen.values, versions())
-    print(_picked(work, len(chosen.cells) + len(chosen.waiting), missing, chosen), flush=True)
+    waiting = 0 if again else len(chosen.waiting)
+    print(_picked(work, len(plan.keys) + waiting, len(missing), waiting), flush=True)
     begun = time.perf_counter()
     trained = _train(chosen, place, plan, missing)
     if chosen.waiting and not again:
@@ -163,11 +164,11 @@ def _kind(cell):
   return parents.pruning(cell), cell.sparsity, repr(cell.algorithm_arguments)
 
 
-def _picked(work, of, missing, chosen):
-  s, waiting = work.settings, len(chosen.waiting)
+def _picked(work, of, missing, waiting):
+  s = work.settings
   last = f" Then up to {waiting} under learned masks." if waiting else ""
   return (
-    f"{len(missing)} of {of} cells to train: {s.model} ({s.keras}) on {s.dataset}, {work.end} steps of "
+    f"{missing} of {of} cells to train: {s.model} ({s.keras}) on {s.dataset}, {work.end} steps of "
     f"{s.batch_size}; picked steps_per_execution={work.steps_per_execution} and "
     f"jit_compile={work.jit_compile}.{last}"
   )

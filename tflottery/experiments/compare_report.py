@@ -20,6 +20,10 @@ _LEARNED = (
   " Networks whose sparsity comes of itself, and those under their masks, stand at the sparsity that"
   " they reached."
 )
+_RETRAINED = (
+  " The panels below show networks that were trained anew under the masks of one that became sparse while"
+  " it was trained, the solid line."
+)
 _LAYERS = (
   "Sparsity of each layer, as a mean over the seeds. Networks that are trained anew under learned masks"
   " have that of their source."
@@ -89,7 +93,9 @@ def _unreached(found):
 
 def _accuracy(rows, image):
   names = {row["algorithm"] for row in rows}
-  caption = _CAPTION + (_LEARNED if names & {*comparison.LEARNED} else "")
+  learned = {name for name in names if name.startswith(comparison.LEARNED)}
+  caption = _CAPTION + (_LEARNED if learned else "")
+  caption += _RETRAINED if names & comparison.RETRAINED.keys() else ""
   return page.picture(image, alt="Test accuracy against sparsity", caption=caption)
 
 

@@ -13,7 +13,8 @@ def greedy(model, source, *, length, batch_size=500, jit_compile=True):
   steps, so that any model will do. Padding and the start token are never written.
 
   Args:
-    model: of either Keras, (source [n, S], target [n, T]) -> logits [n, T, classes]; without dropout.
+    model: of either Keras, (source [n, S], target [n, T]) -> logits [n, T, classes], where no place sees
+      the target behind it; called as in inference.
     source: ints [n, S].
     length: T, the tokens that are written at most, the end token included.
     batch_size: how many sequences are written at once.

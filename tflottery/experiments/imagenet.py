@@ -9,25 +9,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tflottery.experiments import crops
+from tflottery.experiments import crops, records
 
-NAMES = ("imagenet2012", "imagenet2012_subset")
+NAMES = ("imagenet2012", "imagenet2012_subset/1pct", "imagenet2012_subset/10pct")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the channels in [0, 1]
 _SIDE = 224
-_FILES = 32  # that are read at a time
-_WINDOW = 2048  # examples that are shuffled among themselves
 _EVALUATED = 250  # images at once: activations of a thousand need gigabytes
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-  """Examples on disk: of each file (path, examples to skip, examples to take; -1 for the rest)."""
-
-  files: tuple
-  examples: int
-
-  def __len__(self):
-    return self.examples
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,9 +31,9 @@ class ImageNet:
   padding: ClassVar[None] = None
 
   name: str
-  train: Split
-  validation: Split
-  test: Split
+  train: records.Split
+  validation: records.Split
+  test: records.Split
   classes: int
   image_shape: tuple[int, ...]
   features: Any
@@ -90,11 +77,7 @@ class ImageNet:
   ):
     """Shuffled batches for the steps [start, stop), each a pure function of (seed, step).
 
-    So a run may be cut anywhere, as `batches.training` may. What lies before `start` in its epoch is
-    read again, but not decoded.
-
-    An epoch reads the files in a new order, 32 at a time, and shuffles what comes in windows of 2,048
-    examples: near to a permutation, not one of all. It drops the examples after its last full batch.
+    So a run may be cut anywhere, as `batches.training` may. The order is that of `records.shuffled`.
 
     Args:
       batch_size: examples in a step, over all replicas.
@@ -110,18 +93,8 @@ class ImageNet:
     Raises:
       ValueError: `batch_size` or the steps out of range.
     """
-    if not 1 <= batch_size <= len(self.train):
-      raise ValueError(
-        f"batch_size={batch_size}: must lie in 1..{len(self.train)}, the split's size"
-      )
-    if not 0 <= start <= stop:
-      raise ValueError(f"start={start}, stop={stop}: must be 0 <= start <= stop")
     drawn = tf.constant(seed if augment_seed is None else augment_seed, tf.int64)
-    epoch_steps = len(self.train) // batch_size
     decoded = self._decoded(moments)
-
-    def epoch(number):
-      return _shuffled(self.train, seed, number).take(epoch_steps * batch_size)
 
     def example(place, record):
       if not augment:
@@ -130,19 +103,17 @@ class ImageNet:
       key = tf.random.fold_in(tf.stack([drawn, place // batch_size]), 1)
       return decoded(record, tf.random.fold_in(key, place % batch_size))
 
-    epochs = tf.data.Dataset.range(start // epoch_steps, -(-stop // epoch_steps))
-    records = epochs.flat_map(epoch).skip(start % epoch_steps * batch_size)
-    records = records.take((stop - start) * batch_size).enumerate(start * batch_size)
-    examples = records.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    order = records.shuffled(self.train, batch_size=batch_size, seed=seed, start=start, stop=stop)
+    examples = order.map(example, num_parallel_calls=tf.data.AUTOTUNE)
     steps = examples.batch(batch_size, drop_remainder=True)
-    steps = steps.apply(tf.data.experimental.assert_cardinality(stop - start))
-    return _in_order(steps)
+    return _fixed(steps.apply(tf.data.experimental.assert_cardinality(stop - start)))
 
   def whole(self, split, *, batch_size, moments):
     """Central crops of all examples once and in order, at most 250 in a batch; decoded at every pass."""
-    records = tf.data.Dataset.from_tensor_slices(_table(split)).flat_map(_read)
-    examples = records.map(self._decoded(moments), num_parallel_calls=tf.data.AUTOTUNE)
-    return _in_order(examples.batch(min(batch_size, _EVALUATED)))
+    decoded = records.in_order(split).map(
+      self._decoded(moments), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    return _fixed(decoded.batch(min(batch_size, _EVALUATED)))
 
   def inputs(self, count):
     """So many inputs of chance, float32: to build a network with, and to try it on."""
@@ -206,9 +177,9 @@ def load(name, *, data_dir=None, validation=None):
   cut = count - validation
   return ImageNet(
     name=name,
-    train=_split(builder, "train", 0, cut),
-    validation=_split(builder, "train", cut, count),
-    test=_split(builder, "validation", 0, splits["validation"].num_examples),
+    train=records.split(builder, "train", 0, cut),
+    validation=records.split(builder, "train", cut, count),
+    test=records.split(builder, "validation", 0, splits["validation"].num_examples),
     classes=builder.info.features["label"].num_classes,
     image_shape=(_SIDE, _SIDE, 3),
     features=builder.info.features,
@@ -227,43 +198,7 @@ def _how_to_prepare(name, builder):
   )
 
 
-def _split(builder, name, begin, end):
-  """The examples [begin, end) of a split, as TensorFlow Datasets counts them."""
-  if begin == end:
-    return Split((), 0)
-  instructions = builder.info.splits[f"{name}[{begin}:{end}]"].file_instructions
-  return Split(tuple((i.filename, i.skip, i.take) for i in instructions), end - begin)
-
-
-def _table(split):
-  """The files of a split as columns: paths, examples to skip, examples to take."""
-  columns = zip(*split.files, strict=True) if split.files else ((), (), ())
-  kinds = (tf.string, tf.int64, tf.int64)
-  return tuple(tf.constant(column, kind) for column, kind in zip(columns, kinds, strict=True))
-
-
-def _read(path, skip, take):
-  return tf.data.TFRecordDataset(path).skip(skip).take(take)
-
-
-def _shuffled(split, seed, epoch):
-  """The records of a split in the order of an epoch, a function of (seed, epoch) alone."""
-  key = tf.stack([tf.constant(seed, tf.int64), epoch])
-
-  # `Dataset.shuffle` would mix in TensorFlow's global seed, which belongs to the network.
-  def shuffled(values, number):
-    return tf.random.experimental.stateless_shuffle(values, seed=tf.random.fold_in(key, number))
-
-  places = shuffled(tf.range(len(split.files), dtype=tf.int64), 0)
-  files = tuple(tf.gather(column, places) for column in _table(split))
-  records = tf.data.Dataset.from_tensor_slices(files).interleave(
-    _read, cycle_length=_FILES, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-  )
-  windows = records.batch(_WINDOW).enumerate(2)  # 0 was for files, and 1 is for crops
-  return windows.map(lambda number, window: shuffled(window, number)).prefetch(1).unbatch()
-
-
-def _in_order(batches):
+def _fixed(batches):
   options = tf.data.Options()
   options.deterministic = True
   return batches.prefetch(2).with_options(options)

@@ -10,7 +10,7 @@ from tflottery.arguments import is_number
 def crossentropy(k, *, label_smoothing=0.0, padding=None):
   """The loss of logits against integer labels: the mean over the labels that count.
 
-  With both defaults it is Keras's own `SparseCategoricalCrossentropy`. Smoothed, the target of a
+  With both defaults it is Keras's own `SparseCategoricalCrossentropy`, bit for bit. Smoothed, the target of a
   label is `(1 - label_smoothing) * one_hot + label_smoothing / classes` (Szegedy et al. 2016,
   arXiv:1512.00567, section 7). Labels have any shape, logits one axis more; logits of half precision
   are cast to float32.
@@ -41,7 +41,8 @@ def crossentropy(k, *, label_smoothing=0.0, padding=None):
   if padding is not None and (isinstance(padding, bool) or not isinstance(padding, int)):
     raise ValueError(f"padding={padding!r}: give a label, a whole number, or None where all count.")
   if label_smoothing == 0 and padding is None:
-    return k.losses.SparseCategoricalCrossentropy(from_logits=True)
+    plain = k.losses.SparseCategoricalCrossentropy if k is keras else _PlainOfTfKeras
+    return plain(from_logits=True)
   own = Crossentropy if k is keras else _CrossentropyOfTfKeras
   return own(label_smoothing, padding)
 
@@ -75,6 +76,16 @@ class _Values:
   def get_config(self):
     own = {"label_smoothing": self.label_smoothing, "padding": self.padding}
     return super().get_config() | own
+
+
+@tf_keras.saving.register_keras_serializable(
+  package="tflottery", name="SparseCategoricalCrossentropy"
+)
+class _PlainOfTfKeras(tf_keras.losses.SparseCategoricalCrossentropy):
+  """Keras's own, which in tf_keras would compute in the half precision of its logits."""
+
+  def call(self, y_true, y_pred):
+    return super().call(y_true, tf.cast(y_pred, tf.float32))
 
 
 @keras.saving.register_keras_serializable(package="tflottery")

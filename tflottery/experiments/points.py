@@ -27,15 +27,13 @@ def read(grid, values):
       values, or one twice.
   """
   _require_dict("grid", grid)
-  return {
-    algorithm: _points(algorithm, tried, values)
-    for algorithm, tried in grid.items()
-    if _require_dict(f"grid.{algorithm}", tried)
-  }
+  for algorithm, tried in grid.items():
+    _check_algorithm(algorithm)
+    _require_dict(f"grid.{algorithm}", tried)
+  return {name: _points(name, tried, values) for name, tried in grid.items() if tried}
 
 
 def _points(algorithm, tried, values):
-  _check_algorithm(algorithm)
   known = values.get(algorithm, {})
   columns = {}
   for argument, given in tried.items():
@@ -68,7 +66,6 @@ def _require_dict(name, value):
     raise ValueError(
       f"config.{name}={value!r} must be a dict, as config.grid.magnitude.end_step=(300, 900)."
     )
-  return value
 
 
 def _tuple(given):

@@ -1,4 +1,4 @@
-"""Local reparameterisation: the variance of a linear layer's outputs, and noise for each of them.
+"""Local reparameterisation: a linear layer's outputs drawn, in the place of its weights.
 
 Kingma et al., Variational Dropout and the Local Reparameterization Trick, NeurIPS 2015,
 arXiv:1506.02557, section 2.2.
@@ -11,7 +11,26 @@ import tf_keras
 from tflottery import draws
 from tflottery.layers import substitution
 
+_EPSILON = 1e-8  # the slope of a root is infinite at 0
 _LOOKUPS = (keras.layers.Embedding, tf_keras.layers.Embedding)
+
+
+def drawn(layer, name, kernel, inputs, seed, number):
+  """Outputs that are drawn: before the activation normal, as those of normal weights are.
+
+  Args:
+    layer, name, kernel, inputs: as in `variance`; the means of the weights are the layer's own.
+    seed: sequence of ints of at least 0.
+    number: int scalar tensor, which draw it is.
+
+  Returns:
+    A tensor of the layer's compute dtype; each output has noise of its own.
+  """
+  mean = substitution.before_activation(layer, {}, inputs)
+  std = tf.sqrt(variance(layer, name, kernel, inputs) + _EPSILON)
+  outputs = mean + tf.cast(std * tf.cast(_noise(mean, seed, number), std.dtype), mean.dtype)
+  activation = getattr(layer, "activation", None)
+  return outputs if activation is None else activation(outputs)
 
 
 def variance(layer, name, kernel, inputs):
@@ -46,14 +65,8 @@ def variance(layer, name, kernel, inputs):
   return tf.cast(substitution.linear(layer, {name: kernel}, inputs), kernel.dtype) * scale
 
 
-def noise(outputs, seed, number):
-  """Standard normal draws of the shape of `outputs`, others on every replica.
-
-  Args:
-    outputs: a tensor.
-    seed: sequence of ints of at least 0.
-    number: int scalar tensor, which draw it is.
-  """
+def _noise(outputs, seed, number):
+  """Standard normal draws of the shape of `outputs`, others on every replica."""
   shape = outputs.shape if outputs.shape.is_fully_defined() else tf.shape(outputs)
   context = tf.distribute.get_replica_context()
   replica = 0 if context is None else context.replica_id_in_sync_group

@@ -10,7 +10,6 @@ import tf_keras
 from tflottery import draws as _draws
 from tflottery.layers import frozen, local, substitution
 
-_EPSILON = 1e-8  # the authors': the slope of a root is infinite at 0
 _AS_IS = {"autocast": False}  # integers and half precision reach the layer as they are
 
 
@@ -61,7 +60,7 @@ class _Parametrised:
     return self.parametrisation.kept(*self.tensors(name))
 
   def steps(self):
-    """How many training steps the layer has made, integer scalar tensor: its training calls, by those of a step."""
+    """How many steps it has been trained for, integer scalar tensor: its training calls by `calls`."""
     return tf.convert_to_tensor(self.draws) // self.calls
 
   def effective(self, number=None, *, stream=()):
@@ -86,10 +85,13 @@ class _Parametrised:
     if not (training and noise):
       return substitution.call(self.layer, self._effective_in_inference(), inputs)
     number = tf.identity(tf.convert_to_tensor(self.draws))
-    self.draws.assign_add(1)
+    with tf.control_dependencies([inputs]):  # a step that finds its data at an end is none
+      self.draws.assign_add(1)
     if noise == "weight":
       return substitution.call(self.layer, self.effective(number), inputs)
-    return self._with_noise(inputs, number)
+    [(name, site)] = self.sites.items()
+    variance = self.parametrisation.variance(*self.tensors(name))
+    return local.drawn(self.layer, name, variance, inputs, (self.seed, site), number)
 
   def _effective_in_inference(self):
     if self.parametrisation.noise != "weight":
@@ -99,23 +101,11 @@ class _Parametrised:
       number > 0, lambda: self.effective(number, stream=(1,)), lambda: self.effective()
     )
 
-  def _with_noise(self, inputs, number):
-    """Outputs that are normal with the mean and the variance of what random weights would give."""
-    [(name, site)] = self.sites.items()
-    mean = substitution.before_activation(self.layer, {}, inputs)
-    variance = self.parametrisation.variance(*self.tensors(name))
-    variance = local.variance(self.layer, name, variance, inputs)
-    noise = local.noise(mean, (self.seed, site), number)
-    outputs = mean + tf.cast(
-      tf.sqrt(variance + _EPSILON) * tf.cast(noise, variance.dtype), mean.dtype
-    )
-    activation = getattr(self.layer, "activation", None)
-    return outputs if activation is None else activation(outputs)
-
   def _penalty(self, name, _):
     """What is added to the loss: at the strength of the step whose forward pass was the latest."""
     step = (tf.convert_to_tensor(self.draws) - 1) // self.calls
-    return self.parametrisation.penalty(*self.tensors(name), tf.maximum(step, 0))
+    loss = self.parametrisation.penalty(*self.tensors(name), tf.maximum(step, 0))
+    return tf.cast(loss, self._keras.backend.floatx())  # Keras 3 adds no losses of other dtypes
 
   def _parameter(self, name, values, penalty):
     return self.add_weight(

@@ -1,4 +1,4 @@
-"""Evaluate: a supermask model by masks that are drawn, and by its rounded ones."""
+"""Evaluate: a model with learned masks by masks that are drawn, and by those of inference."""
 
 import collections.abc
 import contextlib
@@ -12,16 +12,18 @@ from tflottery.learned import convert, wrapping
 
 
 def evaluate(model, data, *, samples=10, **options):
-  """Metrics of a supermask model, over several drawn masks and for the rounded ones.
+  """Metrics of a model with learned masks, over several drawn masks and for the rounded ones.
 
   Each mask is drawn once and holds for a whole pass over the data; the n-th is the same in every
-  call while the logits are. The authors report means of ten samples. An edge-popup model has but one
-  mask, and is evaluated once. The model, its metrics and counts stay as they are.
+  call while the logits are. The authors of supermasks report means of ten samples. Of L0 the gates
+  are drawn, and rounded stands for the gates of inference. Edge-popup and variational dropout have but
+  one mask, and are evaluated once. The model, its metrics and counts stay as they are.
 
   Source: Zhou et al. 2019, arXiv:1905.01067, section 5.
 
   Args:
-    model: a compiled model that `tfl.supermask` or `tfl.edge_popup` returned.
+    model: a compiled model that `tfl.supermask`, `tfl.l0`, `tfl.edge_popup` or
+      `tfl.variational_dropout` returned.
     data: a dataset, or anything else that the model's `evaluate` can go through again and again, or a
       tuple (inputs, labels) or (inputs, labels, sample weights).
     samples: how many masks are drawn, at least 1.
@@ -34,7 +36,7 @@ def evaluate(model, data, *, samples=10, **options):
 
   Raises:
     TypeError: `model` is not a Keras model.
-    ValueError: it is no supermask model or not compiled, `samples` is out of range, or `data` can be
+    ValueError: it has no learned masks or is not compiled, `samples` is out of range, or `data` can be
       gone through only once.
 
   >>> import keras, tflottery as tfl

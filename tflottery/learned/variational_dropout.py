@@ -85,8 +85,8 @@ def kl_divergence(log_alpha):
   Returns:
     A tensor of its shape, of each weight.
 
-  >>> kl_divergence(tf.constant([-8.0, 0.0, 8.0])).numpy().round(4).tolist()
-  [4.6359, 0.4312, 0.0002]
+  >>> [round(float(kl_divergence(tf.constant(a))), 3) for a in (-8.0, 0.0, 8.0)]
+  [4.636, 0.431, 0.0]
   """
   return _K1 * tf.sigmoid(-_K2 - _K3 * log_alpha) + tf.nn.softplus(-log_alpha) / 2
 
@@ -161,8 +161,8 @@ def variational_dropout(
   >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
   >>> model.set_weights([np.array([[2.0], [0.001]]), np.zeros(1)])
   >>> learner = variational_dropout(model, strength=1e-3)
-  >>> [w.name for w in learner.trainable_weights]
-  ['kernel', 'bias', 'kernel_log_sigma2']
+  >>> sorted(w.name for w in learner.trainable_weights)
+  ['bias', 'kernel', 'kernel_log_sigma2']
   >>> learner.predict(np.ones((1, 2)), verbose=0).tolist()  # log_alpha of 0.001 is 3.8
   [[2.0]]
   """

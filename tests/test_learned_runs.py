@@ -1,0 +1,71 @@
+"""Runs that learn their masks: what is measured and kept is the plain network that comes of them."""
+
+import json
+
+import numpy as np
+import pytest
+from runs import task_of, trained
+
+from tflottery.tickets.ticket import Ticket
+
+# Variances begin where noise is nearly all, so that 80 steps are enough to drop weights.
+CHANGES = {
+  "variational_dropout": {"strength": 1e-3, "end_step": 40, "log_sigma2": -4.0},
+  "l0": {"strength": 1e-2, "end_step": 40, "log_alpha": -2.36},
+}
+
+
+@pytest.fixture(scope="module", params=["variational_dropout", "l0"])
+def finished(request, tmp_path_factory):
+  """(its task, its directory, its summary) of a finished run."""
+  name, path = request.param, tmp_path_factory.mktemp("learned")
+  work = task_of(algorithm=name, **{name: CHANGES[name]})
+  assert trained(work, path)
+  return work, path, json.loads((path / "summary.json").read_text())
+
+
+def test_the_ticket_is_the_network_that_was_measured(finished):
+  work, path, summary = finished
+  ticket = Ticket.load(path / "final.ticket")
+  model = work.model(seed=1)
+  ticket.apply(model)
+  _, accuracy = work.evaluator(model, work.data.test)()
+  assert accuracy == summary["test_accuracy"]
+  assert 0 < ticket.sparsity == summary["sparsity"] < 1
+
+
+def test_masked_weights_are_zero_and_the_others_are_not(finished):
+  ticket = Ticket.load(finished[1] / "final.ticket")
+  assert list(ticket.masks) == ["fc1/kernel", "fc2/kernel", "output/kernel"]
+  for path, mask in ticket.masks.items():
+    assert not ticket.weights[path][~mask].any()
+    assert np.count_nonzero(ticket.weights[path][mask]) == mask.sum()
+
+
+def test_the_summary_asks_for_no_sparsity_and_tells_that_of_every_layer(finished):
+  _, _, summary = finished
+  assert summary["asked_sparsity"] == 0
+  assert set(summary["sparsity_per_layer"]) == {"fc1/kernel", "fc2/kernel", "output/kernel"}
+  assert summary["live_parameters"] < summary["parameters"] == 50_610
+
+
+def test_the_dense_training_is_one_forward_pass_and_variational_dropout_two(finished):
+  work, _, summary = finished
+  times = {"variational_dropout": 2, "l0": 1}[work.settings.algorithm]
+  assert summary["training_flops_share"] == pytest.approx(times)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_ramp_that_is_longer_than_the_training_is_refused_by_name(name):
+  with pytest.raises(ValueError, match=rf"config\.{name}\.end_step=81 lies behind the 80 steps"):
+    task_of(algorithm=name, **{name: {"strength": 1e-3, "end_step": "81it"}})
+
+
+def test_what_a_method_refuses_is_told_with_the_algorithm():
+  with pytest.raises(ValueError, match=r"config\.algorithm='l0'.*strength=-1"):
+    task_of(algorithm="l0", l0={"strength": -1})
+
+
+def test_an_argument_that_no_method_has_is_told_with_what_was_given():
+  with pytest.raises(ValueError, match=r"config\.l0=\{'stength': 1\}.*stength"):
+    task_of(algorithm="l0", l0={"stength": 1})
