@@ -11,7 +11,7 @@ from tflottery.tickets.ticket import Ticket
 # Variances begin where noise is nearly all, so that 80 steps are enough to drop weights.
 CHANGES = {
   "variational_dropout": {"strength": 1e-3, "end_step": 40, "log_sigma2": -4.0},
-  "l0": {"strength": 1e-2, "end_step": 40, "log_alpha": -2.36},
+  "l0": {"strength": 1e-7, "end_step": 40, "log_alpha": -2.36},
 }
 
 

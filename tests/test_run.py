@@ -26,7 +26,7 @@ ALGORITHMS = {
   "synflow": {"synflow": {"iterations": 3}},
   "variational_dropout": {"variational_dropout": {"strength": 1e-4, "end_step": 60}},
   "l0": {"l0": {"strength": 1e-3, "end_step": 60}},
-  "magnitude_extended": {"magnitude_extended": REWIRED},
+  "magnitude_extended": {"magnitude_extended": REWIRED, "sparsity": 0.5},
 }
 OTHERS = {
   "tf_keras": {"algorithm": "rigl", "rigl": REWIRED, "keras": "tf_keras"},
