@@ -9,7 +9,8 @@ def get_config():
   config = ml_collections.ConfigDict(convert_dict=False)
 
   # Data: a TensorFlow Datasets name with images and labels, or scikit-learn's digits (offline), or points
-  # of the plane: moons, circles, blobs.
+  # of the plane: moons, circles, blobs; or sequences: sort_digits, reverse_digits, ted_hrlr_translate/PAIR,
+  # wmt14_translate/PAIR as wmt14_translate/en-de.
   config.dataset = "digits"
   # Where it is prepared; "" is the environment variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
   config.data_dir = ""
@@ -30,8 +31,9 @@ def get_config():
 
   # The Keras that trains: "keras" (Keras 3) or "tf_keras".
   config.keras = "keras"
-  # lenet_300_100, affine_relu_affine, conv_2, conv_4, conv_6, resnet_8, resnet_20, vgg_16, vgg_19, or
-  # "module:function".
+  # lenet_300_100, affine_relu_affine, conv_2, conv_4, conv_6, resnet_8, resnet_20, resnet_50, vgg_16,
+  # vgg_19, wide_resnet_10_2, wide_resnet_22_2, wide_resnet_28_10; transformer or transformer_base for
+  # sequences; or "module:function".
   config.model = "lenet_300_100"
   # Patterns (regular expressions on paths) that choose the weights to prune; "" is the default.
   config.only = ""

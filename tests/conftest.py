@@ -24,7 +24,7 @@ _MOSTLY_KERAS = {
   for name in (
     "bezier", "channels", "csr", "dense_weights", "early_bird", "export_loaders", "export_models", "groups",
     "initial_weights", "layers", "learn", "magnitude", "rigl", "saved_model", "set", "slim", "slimming",
-    "snip", "sparse_normal", "static", "statistics", "supermask", "tflite",
+    "snip", "sparse_normal", "l0", "variational_dropout", "losses", "residual", "mixed_precision", "static", "statistics", "supermask", "tflite",
   )
 }  # fmt: skip
 

@@ -159,6 +159,13 @@ def test_dot_product_attention_is_its_products(k):
   assert (rows[0].path, rows[0].dense) == ("attention", 2 * 5 * 7 * (8 + 8))
 
 
+def test_attention_of_heads_on_an_axis_counts_its_keys_and_not_its_heads(k):
+  query, value = k.layers.Input((3, 5, 8)), k.layers.Input((3, 7, 8))
+  attended = k.layers.Attention(name="attention")([query, value])
+  rows = flops(k.Model([query, value], k.layers.Dense(1)(attended))).layers
+  assert (rows[0].path, rows[0].dense) == ("attention", 3 * 2 * 5 * 7 * (8 + 8))
+
+
 @pytest.mark.parametrize(
   "equation, output, shape, expected",
   [

@@ -11,6 +11,14 @@ def set_seed(seed):
   keras.utils.set_random_seed(seed)
 
 
+def keeps_state_in_trace(layer):
+  """Whether a built layer draws by a generator whose state is in the traced function: tf_keras's dropout.
+
+  Its Attention has such a generator too, which stays unbuilt as long as nothing is dropped.
+  """
+  return getattr(getattr(layer, "_random_generator", None), "_built", False)
+
+
 def seeds_of(seed):
   """Separate seeds of initialisation, data order and masks, from one int of at least 0.
 

@@ -264,7 +264,7 @@ def _dot_product(layer, arguments, output):
     return None
   query, value, *_ = _first(arguments)
   width = query.shape[-1] + value.shape[-1]
-  return [], 2 * width * _size(query) // query.shape[-1] * value.shape[1]
+  return [], 2 * width * _size(query) // query.shape[-1] * value.shape[-2]
 
 
 def _average(layer, arguments, output):

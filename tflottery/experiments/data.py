@@ -107,7 +107,8 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
       `subsets.part`; the validation is held out first.
 
   Returns:
-    A `Dataset`, or a `pairs.Pairs` or `imagenet.ImageNet` of the same form. Its test split is the data set's "validation" where it has no "test".
+    A `Dataset`, or a `pairs.Pairs` or `imagenet.ImageNet` of the same form. Its test split is the data
+    set's "validation" where it has no "test".
 
   Raises:
     ValueError: no such data set, not one of images of one size with labels, over 4 GB,

@@ -20,7 +20,7 @@ from tflottery.experiments import (
   models,
   optimizers,
 )
-from tflottery.seeds import set_seed
+from tflottery.seeds import keeps_state_in_trace, set_seed
 from tflottery.tickets import prune, reset
 from tflottery.tickets.ticket import Ticket
 
@@ -313,7 +313,7 @@ def is_repeatable_compiled(model):
 
   XLA draws for its stateful random operations from seeds of its own, new ones in every process.
   """
-  return not any(hasattr(layer, "_random_generator") for layer in model._flatten_layers())
+  return not any(map(keeps_state_in_trace, model._flatten_layers()))
 
 
 def _steps_per_execution(task):

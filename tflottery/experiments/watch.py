@@ -11,7 +11,7 @@ from tflottery import masks as _masks
 from tflottery import site as _sites
 from tflottery import training
 from tflottery.experiments import checkpoint
-from tflottery.seeds import set_seed
+from tflottery.seeds import keeps_state_in_trace, set_seed
 
 ROW = (
   "step",
@@ -136,5 +136,5 @@ class Watch(tf_keras.callbacks.Callback):
 def draws_in_trace(model):
   """Whether random operations keep their state in the traced function: tf_keras's dropout does."""
   return _sites.keras_of(model) is tf_keras and any(
-    hasattr(layer, "_random_generator") for layer in model._flatten_layers()
+    map(keeps_state_in_trace, model._flatten_layers())
   )

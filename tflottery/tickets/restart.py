@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tflottery import learning_rates, step, training
 from tflottery import site as _sites
-from tflottery.seeds import set_seed
+from tflottery.seeds import keeps_state_in_trace, set_seed
 
 
 class Restart:
@@ -75,7 +75,7 @@ class Restart:
       states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
       for variable, draw in zip(states, draws.spawn(len(states)), strict=True):
         variable.assign(draw.generate_state(2))
-    elif any(hasattr(layer, "_random_generator") for layer in self.model._flatten_layers()):
+    elif any(map(keeps_state_in_trace, self.model._flatten_layers())):
       # The state of tf_keras's random operations lives in the traced function: trace it again.
       self.model.train_function = None
 
