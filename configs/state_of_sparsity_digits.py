@@ -29,6 +29,8 @@ def get_config():
   config.adam.learning_rate = 1e-2
   config.learning_rate_drops = ("450it", "550it")
   config.steps = 600
+  for name in ("magnitude", "random"):
+    config[name].allocation = "equal"
   config.variational_dropout.log_sigma2 = -8.0
   config.l0.log_alpha = 0.5
   config.l0.end_step = 200

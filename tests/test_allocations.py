@@ -82,10 +82,19 @@ def test_extended_gives_its_last_site_no_more_than_the_sparsity_that_is_asked_fo
 
 
 def test_extended_refuses_a_sparsity_that_its_dense_first_site_forbids():
-  # 235,200 of 266,200 weights, and 200 of the last site, stay: 11.57 % at the most are masked.
-  with pytest.raises(ValueError, match=r"leave 0 of 30000 .*below 0.1157"):
+  # 235,200 weights stay, and fc2 is empty where (1 - s) (235,200 + 30,000) = 235,200, at 11.31 %.
+  with pytest.raises(ValueError, match=r"leave 0 of 30000 .*below 0.1131"):
     allocations.extended(LENET, 0.9)
   assert allocations.extended(LENET, 0.11)["fc2/kernel"] < 1
+
+
+def test_extended_says_below_which_sparsity_it_is_right():
+  # The others are empty where (1 - s) (90 + 10) = 90, or (1 - s) (10 + 90 + 10) = 10 + 0.2 * 10.
+  for first, between, limit in ((90, 10, "0.1"), (10, 90, "0.8909")):
+    shapes = {"a": (first, 1), "b": (between, 1), "c": (10, 1)}
+    with pytest.raises(ValueError, match=rf"must be below {limit}, or"):
+      allocations.extended(shapes, float(limit) + 0.05)
+    assert allocations.extended(shapes, float(limit) - 0.02)["b"] < 1
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -5,10 +5,12 @@ import pytest
 from tflottery.experiments import compare_verdict
 
 
-def _row(algorithm, mean, deviation=0.01, *, sparsity=0.9, n=2, validation=None):
+def _row(algorithm, mean, deviation=0.01, *, sparsity=0.9, n=2, validation=None, point=""):
   return {
     "algorithm": algorithm,
     "sparsity": sparsity,
+    "reached_sparsity": sparsity + 0.05,
+    "point": point,
     "n": n,
     "test_accuracy_mean": mean,
     "test_accuracy_standard_deviation": deviation if n > 1 else 0.0,
@@ -60,3 +62,14 @@ def test_one_seed_makes_no_claim():
 def test_without_anything_from_scratch_it_says_nothing():
   rows = [_row("magnitude", 0.9), _row("magnitude_ticket", 0.9), _row("l0_scratch_e", 0.9)]
   assert compare_verdict.verdict(rows) == []
+
+
+def test_one_point_at_two_asked_sparsities_is_compared_once_at_the_one_it_reached():
+  rows = [
+    _row(f"l0{way}", mean, sparsity=s, point="strength=1")
+    for s in (0.8, 0.85)
+    for way, mean in (("", 0.9), ("_scratch_e", 0.8))
+  ]
+  first, second = compare_verdict.verdict(rows)
+  assert "below those sparsified while training in 1 of 1 comparisons" in first
+  assert second.count("while training") == 1 and second.startswith("L0: at 85 % 90.00 %")

@@ -243,7 +243,13 @@ def test_a_source_that_is_not_drawn_itself_is_named_over_its_panel():
 
 CELLS = [
   {"algorithm": name, "sparsity": sparsity, "cell": f"{name}-{seed}"}
-  for name, sparsity in (("dense", 0.0), ("l0", 0.9), ("l0", 0.95), ("l0_ticket", 0.9))
+  for name, sparsity in (
+    ("dense", 0.0),
+    ("l0", 0.9),
+    ("l0", 0.95),
+    ("l0_ticket", 0.9),
+    ("l1_norm_scratch_e", 0.9),
+  )
   for seed in (0, 1)
 ]
 LAYERS = {
@@ -251,6 +257,7 @@ LAYERS = {
   for cell in CELLS
   for i in [0.02 * int(cell["cell"][-1])]
 }
+LAYERS |= {f"l1_norm_scratch_e-{seed}": [("fc1/kernel", 4 + seed, 0.0)] for seed in (0, 1)}
 
 
 def test_layers_are_means_over_the_seeds_of_what_learned_its_own_masks():

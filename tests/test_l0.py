@@ -216,6 +216,7 @@ def test_evaluation_draws_gates_for_whole_passes(k):
     ({"strength": -1.0}, "strength=-1.0"),
     ({"strength": True}, "strength=True"),
     ({"begin_step": "0"}, "begin_step='0'"),
+    ({"ramp": ["linear"]}, "is unknown.* linear, cubic"),
     ({"ramp": None}, "ramp=None is unknown.* linear, cubic"),
     ({"log_alpha": float("nan")}, "log_alpha=nan"),
     ({"sample_seed": 0.5}, "sample_seed=0.5"),

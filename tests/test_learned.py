@@ -284,6 +284,24 @@ def test_all_else_trains_as_before(k):
   assert len(again.trainable_weights) == len(plain.trainable_weights) == 6
 
 
+@pytest.mark.slow
+@BOTH
+def test_weight_decay_can_leave_the_parameters_of_masks_out(k, method):
+  x, y = builders.arrays()
+  plain, decayed = (learner(k, method) for _ in range(2))
+  optimizer = k.optimizers.AdamW(0.02, weight_decay=0.5)
+  parameter = {"vd": "log_sigma2", "l0": "log_alpha"}[method]
+  optimizer.exclude_from_weight_decay(var_names=[parameter])
+  builders.compiled(k, decayed, optimizer)
+  for model in (plain, decayed):
+    model.train_on_batch(x[:8], y[:8])
+  moved = {"kernel": [], f"kernel_{parameter}": []}
+  for variable, other in zip(plain.weights, decayed.weights, strict=True):
+    name = variable.name.rsplit("/", 1)[-1].split(":")[0]
+    moved.get(name, []).append(not np.array_equal(variable, other))
+  assert moved == {"kernel": [True] * 3, f"kernel_{parameter}": [False] * 3}
+
+
 @pytest.mark.parametrize("k", KERASES)
 @BOTH
 def test_the_loss_of_evaluate_has_the_penalty(k, trained, method):
@@ -349,6 +367,14 @@ def test_a_ramp_longer_than_the_training_is_refused(k):
   ):
     fit(model, callbacks=callback)
   assert all(np.array_equal(a, b) for a, b in zip(variables(model), before, strict=True))
+
+
+@pytest.mark.slow
+def test_a_strength_that_never_begins_is_refused(k):
+  callback = [tfl.callbacks.LearnedMasks()]
+  with pytest.raises(ValueError, match=r"begin_step=30: .* ends at step 30 \(0 done, 2 epochs"):
+    fit(learner(k, "l0", begin_step=30, end_step=0), callbacks=callback)
+  fit(learner(k, "l0", begin_step=29, end_step=0), callbacks=callback)
 
 
 @pytest.mark.slow

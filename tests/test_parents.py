@@ -58,6 +58,21 @@ def test_scratch_b_has_a_limit_where_one_is_given():
   assert _trained(_read("slimming_scratch_b", **given), factor=1.5).steps == 600
 
 
+def test_scratch_b_never_ends_behind_its_limit():
+  # 750 and 508 steps, evaluations every 100 and 20: the nearest would be 800 and 500.
+  for steps, every, most, end in ((500, 100, 1.5, 700), (400, 20, 1.27, 500), (600, 30, 1.15, 690)):
+    given = {"steps": steps, "eval_every": every, "scratch_b": {"most": most}}
+    assert _trained(_read("l1_norm_scratch_b", **given), factor=4.0).steps == end
+
+
+def test_a_drop_behind_the_dense_trainings_end_does_not_come_in_the_further_steps():
+  for rate, left in (("constant_final", (100,)), ("continual_decay", (100, 400, 500))):
+    name = f"magnitude_scratch_b_{rate}"
+    s = _trained(_read(name, learning_rate_drops=(100, 450)), factor=1.5)
+    assert (s.steps, s.learning_rate_drops) == (600, left)
+    assert _trained(_read(name, learning_rate_drops=(450,)), factor=1.5).learning_rate_drops == ()
+
+
 def test_epochs_are_scaled_too():
   given = {"steps": "20ep", "learning_rate_drops": ("10ep",), "eval_every": 21}
   s = _trained(_read("l1_norm_scratch_b", **given), factor=1.5)

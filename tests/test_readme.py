@@ -69,6 +69,13 @@ def test_the_example_of_supermasks_runs(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_example_of_learned_masks_runs(tmp_path):
+  done = _pasted(tmp_path, "learned example")
+  accuracy, sparsity = re.search(r"([01]\.\d+) at (0\.\d+) sparsity", done.stdout).groups()
+  assert float(accuracy) > 0.9 and float(sparsity) > 0.7
+
+
+@pytest.mark.slow
 def test_the_example_of_polytopes_runs(tmp_path):
   done = _pasted(tmp_path, "tropical example")
   assert 0 < float(done.stdout.split()[-1]) < 0.2

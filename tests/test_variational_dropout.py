@@ -241,6 +241,7 @@ def test_outputs_are_evaluated_once(k):
   [
     ({"strength": 0}, "strength=0"),
     ({"strength": float("nan")}, "strength=nan"),
+    ({"strength": float("inf")}, "strength=inf.* finite"),
     ({"begin_step": 0.5}, "begin_step=0.5"),
     ({"end_step": -1}, "end_step=-1"),
     ({"ramp": "square"}, "ramp='square' is unknown.* linear, cubic"),
@@ -269,6 +270,15 @@ def test_separable_convolutions_are_refused_with_the_list_of_what_is_served(k):
     tfl.variational_dropout(k.Sequential(layers), strength=1.0)
   assert "SeparableConv2D" not in str(refused.value).split("Served")[1]
   assert tfl.l0(k.Sequential(layers), strength=1.0)
+
+
+def test_weights_that_an_output_reads_twice_are_refused():
+  layers = [keras.Input((5, 3)), keras.layers.EinsumDense("abx,xy->ay", (2,), name="sum")]
+  with pytest.raises(ValueError, match=r"EinsumDense `sum`.*'abx,xy->ay'.* adds inputs up"):
+    tfl.variational_dropout(keras.Sequential(layers), strength=1.0)
+  assert tfl.l0(keras.Sequential(layers), strength=1.0)
+  each = keras.layers.EinsumDense("...x,xy->...y", (None, 2))
+  assert tfl.variational_dropout(keras.Sequential([keras.Input((5, 3)), each]), strength=1.0)
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,14 @@ def extended(shapes, sparsity):
   every, between = sum(sizes.values()), sum(sizes[path] for path in others)
   kept = (1 - sparsity) * every - sum((1 - ends[path]) * sizes[path] for path in ends)
   if round(kept) < len(others):
+    # Where the others are empty; below 0.8 the last site has the network's sparsity too.
+    most = between / (between + sizes[first])
+    if most > _LAST:
+      most = 1 - (sizes[first] + (1 - _LAST) * sizes[last]) / every
     raise ValueError(
       f"sparsity={sparsity!r} can't be reached with allocation 'extended': the first site dense and the "
       f"last at {ends[last]:g} leave {max(0.0, kept):.3g} of {between} weights to {len(others)} others. "
-      f"The network's sparsity must be below {1 - ((1 - sparsity) * every - kept) / every:.4g}, or "
-      "choose another allocation."
+      f"The network's sparsity must be below {most:.4g}, or choose another allocation."
     )
   return {path: ends.get(path, 1 - kept / between) for path in shapes}
 

@@ -12,8 +12,8 @@ _MOST_LABELS = 24
 def rows(cells, layers):
   """Dicts of `ROW`: of each algorithm at each sparsity every site, in the order of the network.
 
-  Networks that are trained anew under learned masks have those of their source, and dense ones none:
-  both are left out.
+  Networks that are trained anew under learned masks have those of their source, and dense and smaller
+  ones have no masks: they are left out.
 
   Args:
     cells: those that were chosen, as `comparison.selected` gives them.
@@ -21,8 +21,10 @@ def rows(cells, layers):
   """
   found = {}
   for cell in cells:
-    if cell["sparsity"] and cell["algorithm"] not in comparison.RETRAINED:
-      for site, size, share in layers[cell["cell"]]:
+    is_left_out = not cell["sparsity"] or cell["algorithm"] in comparison.RETRAINED
+    own = [] if is_left_out else layers[cell["cell"]]
+    if any(share for _, _, share in own):
+      for site, size, share in own:
         key = (cell["algorithm"], cell["sparsity"], site, size)
         found.setdefault(key, []).append(share)
   return [

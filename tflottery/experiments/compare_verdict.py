@@ -13,7 +13,8 @@ def verdict(rows):
   At each sparsity the way of training from scratch with the highest mean validation accuracy counts;
   the ticket, which begins with its source's own initial weights, is none of them. A difference of mean
   test accuracies counts as one beyond two of its standard errors, sqrt(s1^2 / n1 + s2^2 / n2). With
-  one seed the numbers are told without a claim.
+  one seed the numbers are told without a claim. A source whose sparsity comes of itself is compared once,
+  if the same point counts at several asked sparsities.
 
   Args:
     rows: as `comparison.rows` gives them.
@@ -47,8 +48,14 @@ def _pairs(rows):
     key: max(found, key=lambda row: row["validation_accuracy_mean"])
     for key, found in scratch.items()
   }
-  keys = ((row, (row["algorithm"], row["sparsity"])) for row in rows)
-  return [(row, best[key]) for row, key in keys if key in best]
+  found = {}
+  for row in rows:
+    key = (row["algorithm"], row["sparsity"])
+    # At two asked sparsities one point is the same networks, which count once.
+    same = (row["algorithm"], row["point"]) if row["algorithm"] in comparison.LEARNED else key
+    if key in best:
+      found.setdefault(same, (row, best[key]))
+  return list(found.values())
 
 
 def _summary(pairs):
@@ -83,7 +90,7 @@ def _by_source(pairs):
     gap, error = difference(scratch, source)
     _, way = comparison.RETRAINED[scratch["algorithm"]]
     found.setdefault(source["algorithm"], []).append(
-      f"at {100 * source['sparsity']:.4g} % {_percent(source)} while training and {_percent(scratch)} from "
+      f"at {100 * _sparsity(source):.4g} % {_percent(source)} while training and {_percent(scratch)} from "
       f"scratch ({comparison.RETRAININGS[way]}), {100 * gap:+.2f} points"
       + ("" if error is None else f" with a standard error of {100 * error:.2f}")
     )
@@ -91,6 +98,11 @@ def _by_source(pairs):
     f"{comparison.label(name)[0].upper()}{comparison.label(name)[1:]}: {'; '.join(parts)}."
     for name, parts in found.items()
   ]
+
+
+def _sparsity(row):
+  """The sparsity that a row is told at: asked for, or reached where it comes of itself."""
+  return row["reached_sparsity" if row["algorithm"] in comparison.LEARNED else "sparsity"]
 
 
 def _percent(row):

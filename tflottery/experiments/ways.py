@@ -84,9 +84,13 @@ class ScratchB:
   def settings(self, dense, epoch_steps, factor):
     """As `FineTuned.settings`; the learning rate drops where `drops` says, the warm-up stays."""
     length = durations.steps(dense.steps, epoch_steps)
-    times = factor() if self.most is None else min(factor(), self.most)
-    steps = _evaluated(times * length, dense.eval_every)
-    drops = [durations.steps(drop, epoch_steps) for drop in dense.learning_rate_drops]
+    steps = _evaluated(factor() * length, dense.eval_every)
+    if self.most is not None:
+      most = round(self.most * length, 6)  # the product's last bits must not cost an evaluation
+      steps = min(steps, int(most // dense.eval_every) * dense.eval_every)
+    # Drops that the dense training never comes to would come in the further steps.
+    every = [durations.steps(drop, epoch_steps) for drop in dense.learning_rate_drops]
+    drops = [drop for drop in every if drop < length]
     return dataclasses.replace(
       dense, steps=steps, learning_rate_drops=tuple(self.drops(drops, length, steps))
     )
@@ -125,6 +129,8 @@ class ContinualDecay(ScratchB):
 
   def drops(self, dense, length, steps):
     """As `ScratchB.drops`; none of the further ones comes before the dense training's end."""
+    if not any(dense):
+      return dense
     before, last = sorted({0, *dense})[-2:]
     further = range(last + (last - before), steps, last - before)
     return [*dense, *(drop for drop in further if drop >= length)]

@@ -37,7 +37,8 @@ def variance(layer, name, kernel, inputs):
   """The variance of the outputs of a layer without activation whose weights are random.
 
   Args:
-    layer: a built layer, linear in the weight `name`, or one that looks it up.
+    layer: a built layer, linear in the weight `name`, or one that looks it up; each output reads a
+      weight once at most.
     name: the name of the weight.
     kernel: the variances of the independent weights, float tensor of the weight's shape.
     inputs: the layer's inputs.

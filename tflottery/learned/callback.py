@@ -18,8 +18,8 @@ class LearnedMasks(tf_keras.callbacks.Callback):
 
   Raises:
     ValueError: before the first step of a `fit`, if the model has no learned masks, or the ramp of
-      its strength ends after the last step of the `fit`. It is not checked where Keras does not know
-      how many steps an epoch has.
+      its strength ends after the last step of the `fit`, or begins there. It is not checked where
+      Keras does not know how many steps an epoch has.
 
   >>> import keras, numpy as np, tflottery as tfl
   >>> layers = [keras.Input((2,)), keras.layers.Dense(1, name="fc")]
@@ -56,11 +56,11 @@ def _check_ramp(model, params, epoch):
   ramp = convert.ramp_of(model)
   if ramp is None or params.get("steps") is None:
     return
-  end_step, done = ramp
+  argument, needed, done = ramp
   epochs = params["epochs"] - epoch
-  if end_step > done + epochs * params["steps"]:
+  if needed > done + epochs * params["steps"]:
     raise ValueError(
-      f"end_step={end_step}: the ramp of the strength is longer than the training, which ends at step "
+      f"{argument}: the ramp of the strength is longer than the training, which ends at step "
       f"{done + epochs * params['steps']} ({done} done, {epochs} epochs of {params['steps']} steps). "
-      "Train longer, or make the model with a smaller end_step."
+      "Train longer, or make the model with a smaller one."
     )

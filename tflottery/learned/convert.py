@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tflottery import site as _sites
 from tflottery.layers import frozen, parametrised, substitution
-from tflottery.learned import frozen_weights, wrapping
+from tflottery.learned import frozen_weights, ramps, wrapping
 from tflottery.tickets.ticket import Ticket
 
 
@@ -46,21 +46,21 @@ def kept(model):
 
 
 def ramp_of(model):
-  """(the last step of the ramp, steps done) of a model whose masks are penalised; else None."""
+  """(the argument that ends the ramp, steps that takes, steps done) of penalised masks; else None."""
   layer, _ = next(iter(wrapping.computed(model).values()))
   how = layer.parametrisation
-  return (how.end_step, int(layer.steps())) if how.penalised else None
+  return (*ramps.end(how), int(layer.steps())) if how.penalised else None
 
 
 def _warn(model, found):
   ramp = ramp_of(model)
   if ramp is None:
     return
-  end_step, done = ramp
-  if end_step > done:
+  argument, needed, done = ramp
+  if needed > done:
     warnings.warn(
-      f"model {model.name!r} has trained {done} steps, and the ramp of its strength ends at end_step="
-      f"{end_step}: its masks are not yet what the strength makes of them.",
+      f"model {model.name!r} has trained {done} steps, and the ramp of its strength ends at "
+      f"{argument}: its masks are not yet what the strength makes of them.",
       stacklevel=3,
     )
   for path, (layer, name) in wrapping.computed(model).items():

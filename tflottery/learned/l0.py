@@ -115,6 +115,9 @@ def l0(
   and call `fit`; all that was trainable stays so. `learned.masks`, `.ticket` and `.plain` give what
   was learnt, the plain kernel being theta * gate, and `learned.evaluate` looks at drawn gates.
 
+  An optimizer's weight decay is no part of this: it draws log_alpha to 0, so that closed gates open
+  again. Call `optimizer.exclude_from_weight_decay(var_names=["log_alpha"])` first.
+
   Source: Louizos et al., Learning Sparse Neural Networks through L_0 Regularization, ICLR 2018,
   arXiv:1712.01312, as in Gale et al., The State of Sparsity in Deep Neural Networks,
   arXiv:1902.09574, section 3.3, and their code, from which come the constants, ramps and initial

@@ -127,6 +127,9 @@ def variational_dropout(
   of itself; `callbacks.LearnedMasks` logs it. Compile the model with any optimizer and call `fit`;
   all that was trainable stays so. `learned.masks`, `.ticket` and `.plain` give what was learnt.
 
+  An optimizer's weight decay is no part of this: it draws log_sigma2 to 0, so that weights become
+  noise whatever the data. Call `optimizer.exclude_from_weight_decay(var_names=["log_sigma2"])` first.
+
   Source: Molchanov et al., Variational Dropout Sparsifies Deep Neural Networks, ICML 2017,
   arXiv:1701.05369, as in Gale et al., The State of Sparsity in Deep Neural Networks,
   arXiv:1902.09574, section 3.2, and their code, from which come clip, ramps and initial values.
@@ -155,7 +158,8 @@ def variational_dropout(
   Raises:
     TypeError: `model` is not a Keras model.
     ValueError: an argument is out of range, or the model has layers that can't be served (recurrent,
-      attention, custom, subclassed, separable convolutions, tfmot's wrappers); names them and the cure.
+      attention, custom, subclassed, separable convolutions, an EinsumDense that adds inputs up before
+      it multiplies, tfmot's wrappers); names them and the cure.
 
   >>> import numpy as np
   >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
@@ -167,7 +171,12 @@ def variational_dropout(
   [[2.0]]
   """
   found = wrapping.sites(
-    model, only=only, exclude=exclude, method="variational_dropout", without=wrapping.SEPARABLE
+    model,
+    only=only,
+    exclude=exclude,
+    method="variational_dropout",
+    without=wrapping.SEPARABLE,
+    once=True,
   )
   fields = ramps.checked(strength, begin_step, end_step, ramp)
   clip = arguments.positive("clip", clip)

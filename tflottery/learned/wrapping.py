@@ -23,13 +23,14 @@ _ATTENTION = tuple(k.layers.MultiHeadAttention for k in _KERASES)
 _BATCH_NORMS = (keras.layers.BatchNormalization, tf_keras.layers.BatchNormalization)
 
 
-def sites(model, *, only, exclude, method, without=()):
+def sites(model, *, only, exclude, method, without=(), once=False):
   """The sites of a model that can be wrapped.
 
   Args:
     model, only, exclude: as in `tfl.sites`.
     method: the name of the method, for the messages.
     without: names of layers' classes that it does not serve, though others do.
+    once: whether an output has to read a weight once at most.
 
   Raises:
     TypeError: `model` is not a Keras model.
@@ -54,7 +55,7 @@ def sites(model, *, only, exclude, method, without=()):
     )
   served = [name for name in _NAMES if name not in without]
   parents = {id(layer): parent for _, layer, parent in _sites.layers(model)}
-  reasons = {p: _reason(site, parents[id(site.layer)], served) for p, site in found.items()}
+  reasons = {p: _reason(site, parents[id(site.layer)], served, once) for p, site in found.items()}
   problems = [f"{path}: {reason}" for path, reason in reasons.items() if reason]
   if problems:
     raise ValueError(
@@ -65,7 +66,7 @@ def sites(model, *, only, exclude, method, without=()):
   return found
 
 
-def _reason(site, parent, served):
+def _reason(site, parent, served, once):
   """Why a site can't be served, None where it can."""
   kind = type(site.layer).__name__
   if isinstance(parent, _ATTENTION):
@@ -77,7 +78,19 @@ def _reason(site, parent, served):
     return f"{kind} `{site.layer.name}` is called by {type(parent).__name__} `{parent.name}`"
   if not any(type(site.layer) is getattr(k.layers, n, None) for k in _KERASES for n in served):
     return f"{kind} `{site.layer.name}` is a layer of another kind"
+  if once and kind == "EinsumDense" and _sums_inputs(site.layer.equation):
+    return (
+      f"{kind} `{site.layer.name}` (equation={site.layer.equation!r}) adds inputs up that are multiplied "
+      "by the same weights; add them up before it"
+    )
   return None
+
+
+def _sums_inputs(equation):
+  """Whether an axis of the inputs is neither one of the kernel nor of the outputs."""
+  operands, outputs = equation.replace(" ", "").split("->")
+  inputs, kernel = operands.split(",")
+  return bool(set(inputs) - set(kernel) - set(outputs) - {"."})
 
 
 def wrapped(model, found, values, parametrisation, seed):
