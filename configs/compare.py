@@ -22,6 +22,7 @@ def of(config):
 
   # Values to try for arguments of an algorithm, as config.grid.magnitude = {"end_step": (600, 900)}: all
   # combinations are trained, and at every sparsity that of the best validation accuracy counts.
+  # On a command line: --config.grid='{"magnitude": {"end_step": (600, 900)}}'.
   config.grid = ml_collections.ConfigDict()
 
   # Processes that share the cells and the cores.

@@ -37,8 +37,8 @@ def get_config():
   config.grid = ml_collections.ConfigDict(
     {
       "magnitude": {"end_step": ("300it", "450it")},
-      "variational_dropout": {"strength": (3e-4, 1e-3)},
-      "l0": {"strength": (3e-3, 1e-2)},
+      "variational_dropout": {"strength": (2e-4, 5e-4)},
+      "l0": {"strength": (2e-3, 3e-3)},
     }
   )
   config.scratch_b.most = 2.0

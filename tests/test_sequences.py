@@ -126,6 +126,10 @@ def test_nothing_asked_is_the_data_set_itself(sorting):
   sorting.check(augment=False, standardize=False)
 
 
+def test_its_own_shape_may_be_asked_for_as_a_task_does_that_takes_tickets_of_another(sorting):
+  assert sorting.part(shape=(13, 13)) is sorting
+
+
 def test_too_long_a_sequence_is_cut_before_its_end_token():
   assert tokens.ended([[5, 6, 7], [5, 6]], 3).tolist() == [[5, 6, END], [5, 6, END]]
 

@@ -106,6 +106,56 @@ def test_both_kerases_have_the_same_weights_by_path_and_compute_the_same():
   np.testing.assert_allclose(logits(first, *batch()), logits(second, *batch()), atol=1e-5)
 
 
+def _by_hand(weights, source, target, heads=4):
+  """Logits of the paper's formulas, in NumPy."""
+  w, units = weights, weights["embedding/embeddings"].shape[1]
+
+  def placed(tokens):
+    angles = np.arange(tokens.shape[1])[:, None] / 10_000 ** (np.arange(0, units, 2) / units)
+    sinusoids = np.concatenate([np.sin(angles), np.cos(angles)], 1)
+    return w["embedding/embeddings"][tokens] * units**0.5 + sinusoids
+
+  def normalised(x, name):
+    x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+    return x * w[f"{name}_norm/gamma"] + w[f"{name}_norm/beta"]
+
+  def attention(queries, memory, name, seen):
+    q, k, v = (
+      x @ w[f"{name}_{part}/kernel"]
+      for x, part in ((queries, "query"), (memory, "key"), (memory, "value"))
+    )
+    found = []
+    for head in np.split(np.arange(units), heads):
+      scores = q[..., head] @ k[..., head].swapaxes(1, 2) / len(head) ** 0.5
+      shares = np.where(seen, np.exp(scores), 0)
+      found.append(shares / shares.sum(-1, keepdims=True) @ v[..., head])
+    return np.concatenate(found, -1) @ w[f"{name}_output/kernel"]
+
+  def fed_forward(x, name):
+    hidden = normalised(x, name) @ w[f"{name}1/kernel"] + w[f"{name}1/bias"]
+    return x + np.maximum(hidden, 0) @ w[f"{name}2/kernel"] + w[f"{name}2/bias"]
+
+  present = (source != 0)[:, None, :]
+  x = placed(source)
+  for i in (1, 2):
+    own = normalised(x, f"encoder{i}_self")
+    x = fed_forward(x + attention(own, own, f"encoder{i}_self", present), f"encoder{i}_ff")
+  encoded, x = normalised(x, "encoder"), placed(target)
+  before = np.tril(np.ones((target.shape[1],) * 2, bool))
+  for i in (1, 2):
+    own = normalised(x, f"decoder{i}_self")
+    x = x + attention(own, own, f"decoder{i}_self", before)
+    found = attention(normalised(x, f"decoder{i}_cross"), encoded, f"decoder{i}_cross", present)
+    x = fed_forward(x + found, f"decoder{i}_ff")
+  return normalised(x, "decoder") @ w["output/kernel"] + w["output/bias"]
+
+
+def test_logits_are_those_of_the_papers_formulas(model):
+  weights = {path: np.float64(site.value(v)) for path, v in site.weights(model).items()}
+  expected = _by_hand(weights, *batch())
+  np.testing.assert_allclose(logits(model, *batch()), expected, atol=1e-5)
+
+
 def test_width_keeps_the_heads_and_the_papers_base_model_has_its_sizes():
   assert transformer._BASE.times(1) == transformer._BASE
   half = transformer._BASE.times(0.5)
@@ -175,7 +225,9 @@ def test_masks_of_magnitude_hold_and_a_file_brings_them_back(k, tmp_path):
 
 @pytest.mark.slow
 def test_mixed_precision_computes_in_half_and_returns_float32_that_is_near(k):
-  plain = _narrow(k, 1 / 8)  # of 4 units alone, a norm magnifies what is rounded away
+  plain = _narrow(
+    k, 1 / 8
+  )  # of 4 units, one place's may be nearly equal: the norm magnifies their rounding
   k.mixed_precision.set_global_policy("mixed_bfloat16")
   try:
     mixed = _narrow(k, 1 / 8)

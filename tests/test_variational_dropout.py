@@ -277,7 +277,7 @@ def test_weights_that_an_output_reads_twice_are_refused():
   with pytest.raises(ValueError, match=r"EinsumDense `sum`.*'abx,xy->ay'.* adds inputs up"):
     tfl.variational_dropout(keras.Sequential(layers), strength=1.0)
   assert tfl.l0(keras.Sequential(layers), strength=1.0)
-  each = keras.layers.EinsumDense("...x,xy->...y", (None, 2))
+  each = keras.layers.EinsumDense("...x,xy->...y", 2)
   assert tfl.variational_dropout(keras.Sequential([keras.Input((5, 3)), each]), strength=1.0)
 
 

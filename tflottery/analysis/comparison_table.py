@@ -20,8 +20,8 @@ HEADER = (
 
 NOTE = (
   "Means over n seeds ± their sample standard deviation. Test accuracy is that of the last evaluation;"
-  " beside it stands that of the evaluation of the highest validation accuracy (the first of equals;"
-  " choosing it by test accuracy, as is often done, would flatter). FLOPs of one example and of the whole training, as shares of the"
+  " beside it stands that of the evaluation of the highest validation accuracy among those of the highest"
+  " sparsity (the first of equals; choosing it by test accuracy, as is often done, would flatter). FLOPs of one example and of the whole training, as shares of the"
   " dense network's: multiplications and additions that a machine would do that skips masked weights;"
   " here nothing is skipped, but networks that lost channels are smaller. Fine-tuning counts the"
   " FLOPs of the training that it goes on from. Sparsity is the share of the weights that are masked,"

@@ -11,6 +11,7 @@ is 7/8 of the shorter side for every `side`, which is the paper's 224 / (224 + 3
 import tensorflow as tf
 
 AREA = (0.08, 1.0)  # of a random crop, as a share of the image
+_COVERED = 0.1  # no crop is smaller: published codes say both, so this is the true least area
 ASPECT = (3 / 4, 4 / 3)  # its width over its height
 _ATTEMPTS = 10
 _CENTRE = (7, 8)  # 224 of 256
@@ -35,7 +36,7 @@ def central(encoded, side):
 
 
 def random(encoded, key, side):
-  """A random crop, flipped or not, resized: see `AREA` and `ASPECT`.
+  """A random crop, flipped or not, resized: see `AREA`, of which a tenth is the least, and `ASPECT`.
 
   Where ten draws don't fit into the image, it is the central crop.
 
@@ -53,7 +54,7 @@ def random(encoded, key, side):
     shape,
     tf.zeros([1, 0, 4]),
     keys[0],
-    min_object_covered=0.1,
+    min_object_covered=_COVERED,
     aspect_ratio_range=ASPECT,
     area_range=AREA,
     max_attempts=_ATTEMPTS,

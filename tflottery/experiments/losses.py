@@ -16,9 +16,9 @@ def crossentropy(k, *, label_smoothing=0.0, padding=None):
   are cast to float32.
 
   The mean is that of a batch: with sample weights the weighted sum is divided by the number of labels that
-  count, as Keras does; over replicas it is the mean of their means. Where all labels are padding the
-  loss is 0. What counts is told by the labels: a Keras mask of the logits changes nothing but, in
-  tf_keras, takes further labels out of the sum.
+  count, as Keras does; over replicas it is the mean of their means, another number than on one device
+  where they have padding unlike. Where all labels are padding the loss is 0. What counts is told by the
+  labels: a Keras mask of the logits changes nothing but, in tf_keras, takes further labels out of the sum.
 
   Args:
     k: the module `keras` or `tf_keras`.

@@ -72,9 +72,10 @@ class Pairs:
     """The data set itself; there are no parts of it.
 
     Raises:
-      ValueError: a half, labels or a shape is asked for.
+      ValueError: a half, labels or a shape that is not its own is asked for.
     """
     del fit
+    shape = () if tuple(shape) == self.image_shape else shape
     for setting, value in (("half", half), ("labels", labels), ("shape", shape)):
       if value:
         self._refuse(setting, value, '""' if setting == "half" else "()")

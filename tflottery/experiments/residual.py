@@ -33,7 +33,7 @@ def resnet_50(k, input_shape, classes, width=1.0):
   later codes); every residual branch's last gamma begins at 1.
 
   Raises:
-    ValueError: `width` is not 1, or the images are not of three channels and 32 pixels a side.
+    ValueError: `width` is not 1, or the images have fewer than 32 pixels a side.
   """
   if width != 1:
     raise ValueError(

@@ -124,8 +124,7 @@ def l0(
   values.
 
   Departs: the authors draw the gates of an embedding anew at each position, here they are of the
-  weights, as elsewhere. Their cubic ramp averages over steps and starts at once; here it is the curve
-  itself.
+  weights, as elsewhere. Their cubic ramp is a moving average of the curve, here it is the curve itself.
 
   Args:
     model: a built Sequential or functional model of either Keras, nested ones too; it stays as it is.

@@ -135,8 +135,8 @@ def variational_dropout(
   arXiv:1902.09574, section 3.2, and their code, from which come clip, ramps and initial values.
 
   Departs: the authors' Dense layers on sequences draw one noise for all positions of an example, here
-  each output has its own. Their cubic ramp averages over steps and starts at once; here it is
-  the curve itself.
+  each output has its own. Their cubic ramp is a moving average of the curve, here it is the
+  curve itself.
 
   Args:
     model: a built Sequential or functional model of either Keras, nested ones too; it stays as it is.
