@@ -175,3 +175,14 @@ def test_mnist_holds_out_5000_examples(real_data_dir):
 @pytest.mark.parametrize("module", [data, digits], ids=lambda module: module.__name__)
 def test_the_examples_of_the_docstrings_hold(module):
   assert doctest.testmod(module).failed == 0
+
+
+def test_sequences_are_refused_where_images_in_memory_are_needed():
+  data.require_in_memory(data.load("digits"))
+  with pytest.raises(ValueError, match=r"config.dataset='sort_digits' holds sequences.*'digits'"):
+    data.require_in_memory(data.load("sort_digits"))
+
+
+def test_an_unknown_name_is_answered_with_a_close_one_of_our_own():
+  with pytest.raises(ValueError, match=r"'sort_digit'; did you mean sort_digits"):
+    data.load("sort_digit")

@@ -61,6 +61,24 @@ def test_a_ramp_that_is_longer_than_the_training_is_refused_by_name(name):
     task_of(algorithm=name, **{name: {"strength": 1e-3, "end_step": "81it"}})
 
 
+def test_a_ramp_that_begins_when_the_training_has_ended_is_refused_by_name():
+  with pytest.raises(ValueError, match=r"config\.l0\.begin_step=80 lies behind the 80 steps"):
+    task_of(algorithm="l0", l0={"strength": 1e-3, "begin_step": 80, "end_step": 0})
+
+
+def test_weight_decay_leaves_what_decides_about_weights_alone():
+  l0 = {"strength": 1e-9, "log_alpha": 2.0, "end_step": 0}
+  adamw = {"learning_rate": 1e-6, "weight_decay": 1e4}
+  work = task_of(algorithm="l0", l0=l0, optimizer="adamw", adamw=adamw)
+  model, _ = work.start()
+  layer = model.get_layer("fc1")
+  before = [v.numpy() for v in (layer.layer.kernel, layer.kernel_log_alpha)]
+  model.fit(work.batches(0)(start=0, stop=20), steps_per_epoch=20, verbose=0)
+  kernel, log_alpha = (v.numpy() for v in (layer.layer.kernel, layer.kernel_log_alpha))
+  np.testing.assert_allclose(kernel, before[0] * 0.99**20, atol=1e-3)
+  np.testing.assert_allclose(log_alpha, before[1], atol=1e-3)
+
+
 def test_what_a_method_refuses_is_told_with_the_algorithm():
   with pytest.raises(ValueError, match=r"config\.algorithm='l0'.*strength=-1"):
     task_of(algorithm="l0", l0={"strength": -1})

@@ -218,6 +218,12 @@ def test_a_network_that_masks_cannot_serve_is_refused_before_any_training(tmp_pa
   assert not (tmp_path / "pieces").exists()
 
 
+def test_sequences_are_refused_before_any_training(tmp_path):
+  with pytest.raises(ValueError, match=r"config.dataset='sort_digits' holds sequences"):
+    experiment.main(_tiny(dataset="sort_digits", model="transformer"), tmp_path)
+  assert not (tmp_path / "pieces").exists()
+
+
 def recurrent(input_shape, classes):
   """A network with a recurrent layer."""
   import keras

@@ -110,7 +110,7 @@ class Task(task.Task):
     set_scales(model, self.settings.initial_scale)
     return model
 
-  def ticket(self):
+  def slimmed(self):
     """The slimmed network with the weights of its draw, not compiled."""
     path = self.workdir.snapshot(self.piece.seed, self.piece.drawn)
     model, weights = self.uncompiled(), bird_snapshot.weights(path)
@@ -145,13 +145,13 @@ def _plain_dense(work):
 
 def _inherited(work):
   """The slimmed network from the weights and the step of its draw, with fresh momentum."""
-  model = work.compiled(work.ticket(), offset=work.begin)
+  model = work.compiled(work.slimmed(), offset=work.begin)
   return model, work.regulariser(work.settings.retraining_slimming)
 
 
 def _reinit(work):
   """The slimmed network with new weights, from the beginning."""
-  small = work.ticket()
+  small = work.slimmed()
   set_seed(work.seeds["initialisation"])
   with work.strategy.scope():
     model = work.k.models.clone_model(small)  # makes its layers anew, and so their weights

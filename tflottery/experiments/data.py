@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tflottery.experiments import batches, imagenet, planar, prepared, sequences, subsets
+from tflottery.experiments import batches, imagenet, planar, prepared, sequences, strings, subsets
 from tflottery.experiments import digits as _digits
 
 _LIMIT_BYTES = 4 * 10**9
@@ -122,6 +122,19 @@ def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), 
   return _whole(name, data_dir, validation).part(half=half, labels=labels, shape=shape, fit=fit)
 
 
+def require_in_memory(dataset):
+  """Refuse sequences, and what is read from disk, where images or points in memory are needed.
+
+  Raises:
+    ValueError: naming the data set and the cure.
+  """
+  if not isinstance(dataset, Dataset):
+    raise ValueError(
+      f"config.dataset={dataset.name!r} holds sequences or is read from disk, and this experiment looks at "
+      "images or points in memory. Give a data set of these, as 'digits'."
+    )
+
+
 def _whole(name, data_dir, validation):
   if name in planar.CLASSES:
     return _planar(name, validation)
@@ -145,7 +158,12 @@ def _images(name, data_dir, validation):
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:
-    known = [*planar.CLASSES, *tfds.list_builders(with_community_datasets=False)]
+    known = [
+      *planar.CLASSES,
+      *strings.TASKS,
+      *imagenet.NAMES,
+      *tfds.list_builders(with_community_datasets=False),
+    ]
     close = difflib.get_close_matches(name, known) or ["digits", "mnist", "cifar10"]
     raise ValueError(f"unknown data set {name!r}; did you mean {' or '.join(close)}?") from None
   _require_labelled_images(name, builder.info.features)

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from tflottery import learning_rates
 
+# What decides about a weight in variational dropout and L0: 0 means nothing there.
+_NEVER_DECAYED = ["log_sigma2", "log_alpha"]
+
 
 def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, times=1.0, offset=0):
   """An optimizer of the Keras `k`.
@@ -34,9 +37,12 @@ def build(k, name, arguments, *, warmup=0, drops=(), decay=0.1, times=1.0, offse
       k, lambda step: rate * _factor(tf.cast(step, tf.float32) + offset, warmup, drops, decay)
     )
   try:
-    return optimizer(**arguments)
+    built = optimizer(**arguments)
   except (TypeError, ValueError) as error:
     raise ValueError(f"config.{name}={arguments!r} does not suit the optimizer: {error}") from error
+  if getattr(built, "weight_decay", None):
+    built.exclude_from_weight_decay(var_names=_NEVER_DECAYED)
+  return built
 
 
 def _rate(arguments, optimizer):

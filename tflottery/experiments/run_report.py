@@ -61,6 +61,7 @@ def sentences(summary):
       if removed
       else f"{100 * summary['sparsity']:.4g} % of the prunable weights masked."
     ),
+    *_of_sequences(summary),
     f"At the evaluation of the highest validation accuracy, step {summary['best_step']:,}, it was "
     f"{100 * summary['best_test_accuracy']:.2f} %.",
     f"An example takes {100 * inference:.3g} % of the dense network's FLOPs, the whole training "
@@ -73,6 +74,14 @@ def sentences(summary):
     f"{summary['steps']:,} steps in {summary['train_seconds']:,.1f} s, evaluations not counted: "
     f"{summary['steps_per_second']:,.0f} steps per second (median).",
   ]
+
+
+def _of_sequences(summary):
+  if "exact_match" in summary:
+    yield (
+      f"Written by itself, {100 * summary['exact_match']:.2f} % of the test sequences are right as a whole, "
+      f"with a BLEU of {summary['bleu']:.2f}; the accuracy is that of single tokens after right ones."
+    )
 
 
 def _html(summary, layers, config, images):

@@ -136,11 +136,13 @@ class Task(task.Task):
     """Refuse a ramp of a penalty that would not have ended when the training does."""
     name = self.settings.algorithm
     given = self.arguments("end_step") if name in starts.LEARNED else {}
-    if given.get("end_step", 0) > self.end:
-      raise ValueError(
-        f"config.{name}.end_step={given['end_step']} lies behind the {self.end} steps of the training, so "
-        "the penalty would never have its full strength. Give a step of the training."
-      )
+    steps = {argument: given.get(argument, 0) for argument in ("begin_step", "end_step")}
+    for argument, most in {"begin_step": self.end - 1, "end_step": self.end}.items():
+      if steps[argument] > most:
+        raise ValueError(
+          f"config.{name}.{argument}={steps[argument]} lies behind the {self.end} steps of the training, so "
+          "the penalty would never have its full strength. Give a step of the training."
+        )
 
 
 @contextlib.contextmanager

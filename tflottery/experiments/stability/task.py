@@ -47,11 +47,7 @@ class Task(task.Task):
 
   def refuse(self, model):
     s, sites, steps = self.settings, self.sites(model), self.rewind_steps
-    if not isinstance(self.data, data.Dataset):
-      raise ValueError(
-        f"config.dataset={s.dataset!r} holds sequences or is read from disk: distances between networks are "
-        "measured on images or points in memory. Give a data set of these, as 'cifar10'."
-      )
+    data.require_in_memory(self.data)
     late = [k for k in steps if k >= self.end]
     if late:
       raise ValueError(

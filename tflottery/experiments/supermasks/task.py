@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tflottery.experiments import task
+from tflottery.experiments import data, task
 from tflottery.experiments.supermasks.settings import TRAINED
 from tflottery.learned.edge_popup import edge_popup
 from tflottery.learned.supermask import supermask
@@ -36,6 +36,7 @@ class Task(task.Task):
 
   def refuse(self, model):
     sites, s = self.sites(model), self.settings
+    data.require_in_memory(self.data)
     prune.check(
       {path: math.prod(site.shape) for path, site in sites.items()},
       prune.site_rates(list(sites), s.rate, s.rates),

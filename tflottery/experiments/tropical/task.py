@@ -7,7 +7,7 @@ import numpy as np
 
 from tflottery.analysis.tropical.blocks import network_of, paths_of
 from tflottery.analysis.tropical.generators import check_pair
-from tflottery.experiments import batches, models, task
+from tflottery.experiments import batches, data, models, task
 from tflottery.tickets import prune
 
 
@@ -31,6 +31,7 @@ class Task(task.Task):
 
   def refuse(self, model):
     s, sites = self.settings, self.sites(model)
+    data.require_in_memory(self.data)
     with task.named(s, "model"):
       network = network_of(model)
       paths_of(model)
