@@ -42,7 +42,11 @@ def get_config():
   config.variational_dropout.end_step = 2000
   config.l0.end_step = 1000
   config.grid = ml_collections.ConfigDict(
-    {"variational_dropout": {"strength": (1.5e-5, 3e-5, 6e-5)}, "l0": {"strength": (6e-4, 2e-3)}}
+    {
+      "magnitude": {"end_step": (1500, 2500)},
+      "variational_dropout": {"strength": (2e-5, 3e-5, 4.5e-5, 6e-5)},
+      "l0": {"strength": (6e-4, 2e-3)},
+    }
   )
   config.scratch_b.most = 2.0
   config.algorithms = (*state_of_sparsity_digits.SPARSIFIED, *RETRAINED)

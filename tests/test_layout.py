@@ -183,6 +183,9 @@ def test_the_public_functions_have_examples():
     tflottery.callbacks.Gradual,
     tflottery.supermask,
     tflottery.edge_popup,
+    tflottery.variational_dropout,
+    tflottery.l0,
+    tflottery.callbacks.LearnedMasks,
     tflottery.freeze,
   ]
   public += [getattr(tflottery.learned, name) for name in tflottery.learned.__all__]
