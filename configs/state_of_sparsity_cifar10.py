@@ -44,7 +44,7 @@ def get_config():
   config.grid = ml_collections.ConfigDict(
     {
       "magnitude": {"end_step": (1500, 2500)},
-      "variational_dropout": {"strength": (2e-5, 3e-5, 4.5e-5, 6e-5)},
+      "variational_dropout": {"strength": (1.5e-5, 3e-5, 6e-5)},
       "l0": {"strength": (6e-4, 2e-3)},
     }
   )

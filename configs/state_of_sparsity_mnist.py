@@ -34,7 +34,10 @@ def get_config():
   config.variational_dropout.end_step = 4000
   config.l0.end_step = 2000
   config.grid = ml_collections.ConfigDict(
-    {"variational_dropout": {"strength": (1e-5, 2e-5, 4e-5)}, "l0": {"strength": (2e-4, 5e-4)}}
+    {
+      "variational_dropout": {"strength": (1e-5, 2e-5, 4e-5)},
+      "l0": {"strength": (2e-4, 3e-4, 5e-4)},
+    }
   )
   config.scratch_b.most = 2.0
   config.algorithms = (

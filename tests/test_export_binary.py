@@ -44,6 +44,7 @@ def check(done, directory, model):
   )
 
 
+@pytest.mark.slow
 def test_weights_of_a_keras_file_come_out_as_a_file_of_their_own(tmp_path):
   model = half_zero(keras)
   model.compile("adam", "mse")

@@ -140,6 +140,7 @@ def test_every_level_starts_from_the_weights_of_step_k(finished, work):
         np.testing.assert_array_equal(later.weights[path], value, err_msg=path)
 
 
+@pytest.mark.slow
 def test_the_accuracies_come_out_again_where_the_ticket_is_trained_with_its_callback(
   finished, work
 ):

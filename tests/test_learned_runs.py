@@ -66,6 +66,7 @@ def test_a_ramp_that_begins_when_the_training_has_ended_is_refused_by_name():
     task_of(algorithm="l0", l0={"strength": 1e-3, "begin_step": 80, "end_step": 0})
 
 
+@pytest.mark.slow
 def test_weight_decay_leaves_what_decides_about_weights_alone():
   l0 = {"strength": 1e-9, "log_alpha": 2.0, "end_step": 0}
   adamw = {"learning_rate": 1e-6, "weight_decay": 1e4}

@@ -209,6 +209,7 @@ def moved(tmp_path_factory):
   return _search(tmp_path_factory.mktemp("moved"), rewind_to="init", **words)
 
 
+@pytest.mark.slow
 def test_movement_is_from_what_the_same_training_began_with(moved):
   place = Workdir(moved)
   ticket, after = place.ticket(0, 1), place.ticket(0, 2)
@@ -299,6 +300,7 @@ def test_seeds_do_not_depend_on_each_other(tmp_path):
     assert data
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_diverges_is_an_error_and_no_piece(tmp_path):
   with pytest.raises(FloatingPointError, match=r"at step \d+.*Lower the learning rate"):
     _search(tmp_path, adam={"learning_rate": 1e30})

@@ -10,6 +10,7 @@ from tflottery.tickets.ticket import Ticket
 HALF = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", HALF)
 def test_layers_compute_in_half_precision_and_logits_and_weights_stay_float32(k, policy):
   model = task_of(keras=k.__name__, dtype_policy=policy, algorithm="static").model(0)

@@ -42,6 +42,7 @@ def wait_for_ever(folder, share):
     time.sleep(1)
 
 
+@pytest.mark.slow
 def test_every_share_has_its_process_and_one_that_fails_is_named_after_the_others_ended(tmp_path):
   with pytest.raises(ChildProcessError) as error:
     processes.run(write_share, (str(tmp_path), "more"), [(13,), (2, 3)])

@@ -58,6 +58,7 @@ def test_every_way_holds_the_masks_of_its_source(of, k):
     assert all((masks[path] == mask).all() for path, mask in of(k).ticket.masks.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", KERASES)
 def test_a_ticket_begins_with_its_sources_own_initial_weights_and_scratch_with_others(of, k):
   [source, ticket, scratch] = (
@@ -69,6 +70,7 @@ def test_a_ticket_begins_with_its_sources_own_initial_weights_and_scratch_with_o
   assert len(kernels) == 3 and not any((source[p] == scratch[p]).any() for p in kernels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", KERASES)
 def test_sparse_aware_weights_are_as_wide_as_what_lives_asks_for(of, k):
   plain, wide = (_start(of(k).task(way))[0] for way in ("scratch_e", "scratch_e_sparse"))
@@ -79,6 +81,7 @@ def test_sparse_aware_weights_are_as_wide_as_what_lives_asks_for(of, k):
     assert not wide[path][~mask].any()
 
 
+@pytest.mark.slow
 def test_the_same_seed_begins_alike_and_the_order_of_the_data_is_one_for_all_ways(of):
   first, again, other = (
     of(keras).task("scratch_e", seed=seed).start()[0].get_weights()[0] for seed in (0, 0, 1)

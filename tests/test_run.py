@@ -171,6 +171,7 @@ def test_the_summary_of_a_dense_run(tmp_path):
   assert tfl.Ticket.load(tmp_path / "final.ticket").sparsity == 0.0
 
 
+@pytest.mark.slow
 def test_a_small_dense_run_has_no_more_parameters_than_live_in_the_sparse_network(tmp_path):
   trained(task_of(algorithm="small_dense", sparsity=0.9, steps=20), tmp_path)
   summary = run.Run(tmp_path).summary()
@@ -204,6 +205,7 @@ def test_the_best_evaluation_is_that_of_the_highest_validation_accuracy_and_not_
   assert not (tmp_path / "best.ticket").exists()
 
 
+@pytest.mark.slow
 def test_the_first_of_equals_is_the_best(tmp_path):
   trained(task_of(algorithm="dense", steps=40, adam={"learning_rate": 1e-9}), tmp_path)
   assert len({row["validation_accuracy"] for row in rows(tmp_path / "metrics.csv")}) == 1

@@ -141,4 +141,4 @@ def test_words_with_commas_are_a_grid_too():
 
 def test_a_grid_may_grow_without_another_configuration():
   small, large = _grid(seeds=(0,)), _grid(seeds=(0, 1), algorithms=("snip",), workers=1)
-  assert small.common == large.common
+  assert small.values == large.values

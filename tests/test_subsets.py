@@ -102,6 +102,7 @@ def _load(**changes):
   return task.load(settings.read(tiny(**changes)))
 
 
+@pytest.mark.slow
 def test_a_task_trains_on_its_part_and_shares_it_with_its_like():
   first, again = (_load(half="b", labels=(7, 4), image_shape=(9, 8, 1)) for _ in range(2))
   assert first.data is again.data, "a process holds it once"

@@ -145,6 +145,7 @@ def test_frames_show_the_dense_network_of_the_first_seed_from_start_to_end(done)
     assert all((weights[path] == value).all() for path, value in expected.items())
 
 
+@pytest.mark.slow
 def test_an_experiment_that_was_stopped_goes_on_to_the_same_end(done, tmp_path):
   work = _work()
   chosen, place = work.settings, Workdir(tmp_path)
