@@ -1,6 +1,6 @@
 """The State of Sparsity on CIFAR-10: ResNet-8 by every method, and under learned masks from scratch.
 
-Gale et al. 2019, arXiv:1902.09574. About an hour and a half on two cores for a seed.
+Gale et al. 2019, arXiv:1902.09574; hours on two cores.
 
     TFDS_DATA_DIR=... python -m tflottery.bin.compare --config=configs/state_of_sparsity_cifar10.py \
       --workdir=DIR
