@@ -7,13 +7,21 @@ import io
 import math
 import os
 import tempfile
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tflottery.experiments import batches, imagenet, planar, prepared, sequences, strings, subsets
+from tflottery.experiments import (
+  batches,
+  imagenet,
+  labelled,
+  planar,
+  prepared,
+  sequences,
+  strings,
+  subsets,
+)
 from tflottery.experiments import digits as _digits
 
 _LIMIT_BYTES = 4 * 10**9
@@ -34,16 +42,13 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(labelled.Labelled):
   """A data set cut into train, validation and test.
 
   Attributes:
     classes: number of labels.
     image_shape: (height, width, channels), or (2,) of points in the plane.
-    padding: the label that counts for nothing; None where all count.
   """
-
-  padding: ClassVar[None] = None
 
   name: str
   train: Split
@@ -77,19 +82,6 @@ class Dataset:
   def whole(self, split, *, batch_size, moments):
     """List of the batches of a split: all of its examples once and in order."""
     return list(batches.whole(split, batch_size=batch_size, moments=moments))
-
-  def inputs(self, count):
-    """So many inputs of chance, float32: to build a network with, and to try it on."""
-    return np.random.default_rng(0).random((count, *self.image_shape), np.float32)
-
-  def logits_shape(self, count):
-    """The shape of what a network must return for so many inputs."""
-    return count, self.classes
-
-  def measured(self, model):
-    """What is measured of a trained network on the test split besides loss and accuracy: nothing."""
-    del model
-    return {}
 
 
 def load(name, *, data_dir=None, validation=None, half="", labels=(), shape=(), fit="pad"):
@@ -147,7 +139,7 @@ def _whole(name, data_dir, validation):
 
 def _planar(name, validation):
   (where, labels), test = planar.points(name)
-  validation = _held_out(name, len(labels), planar.VALIDATION if validation is None else validation)
+  validation = labelled.held_out(name, len(labels), validation, planar.VALIDATION)
   return _cut(name, Split(where, labels), validation, Split(*test), planar.CLASSES[name])
 
 
@@ -211,18 +203,9 @@ def _read(name, builder, validation):
       f" {_LIMIT_BYTES / 1e9:g} GB, for they are kept in memory"
     )
   count = splits["train"].num_examples
-  if validation is None:
-    validation = 5000 if count >= 50_000 else count // 10
-  validation = _held_out(name, count, validation)
+  validation = labelled.held_out(name, count, validation)
   classes = builder.info.features["label"].num_classes
   return _cut(name, _arrays(builder, "train"), validation, _arrays(builder, test), classes)
-
-
-def _held_out(name, count, validation):
-  """`validation`; refuses a number that `count` training examples don't have to spare."""
-  if not 0 <= validation < count:
-    raise ValueError(f"validation={validation}: must lie in 0..{count - 1} for {name!r}")
-  return validation
 
 
 def _cut(name, train, validation, test, classes):

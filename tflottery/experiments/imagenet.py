@@ -3,13 +3,13 @@
 import dataclasses
 import os
 import pathlib
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tflottery.experiments import crops, records
+from tflottery.experiments import crops, labelled, records
 
 NAMES = ("imagenet2012", "imagenet2012_subset/1pct", "imagenet2012_subset/10pct")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the channels in [0, 1]
@@ -18,17 +18,14 @@ _EVALUATED = 250  # images at once: activations of a thousand need gigabytes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageNet:
+class ImageNet(labelled.Labelled):
   """A data set of JPEGs of any size, with the attributes and methods of `data.Dataset`.
 
   Attributes:
     classes: number of labels.
     image_shape: (side, side, 3) that images are cropped and resized to, see `crops`.
     features: the `tfds.features.FeaturesDict` by which examples are read.
-    padding: None, for all labels count.
   """
-
-  padding: ClassVar[None] = None
 
   name: str
   train: records.Split
@@ -115,19 +112,6 @@ class ImageNet:
     )
     return _fixed(decoded.batch(min(batch_size, _EVALUATED)))
 
-  def inputs(self, count):
-    """So many inputs of chance, float32: to build a network with, and to try it on."""
-    return np.random.default_rng(0).random((count, *self.image_shape), np.float32)
-
-  def logits_shape(self, count):
-    """The shape of what a network must return for so many inputs."""
-    return count, self.classes
-
-  def measured(self, model):
-    """What is measured of a trained network on the test split besides loss and accuracy: nothing."""
-    del model
-    return {}
-
   def _decoded(self, moments):
     """The function (record, key) -> (image, label); a key augments."""
     mean, std = moments or (0.0, 1.0)
@@ -170,11 +154,7 @@ def load(name, *, data_dir=None, validation=None):
       f"prepare it in another data_dir by tfds build {name} --file_format=tfrecord"
     )
   count = splits["train"].num_examples
-  if validation is None:
-    validation = 5000 if count >= 50_000 else count // 10
-  if not 0 <= validation < count:
-    raise ValueError(f"validation={validation}: must lie in 0..{count - 1} for {name!r}")
-  cut = count - validation
+  cut = count - labelled.held_out(name, count, validation)
   return ImageNet(
     name=name,
     train=records.split(builder, "train", 0, cut),

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tflottery.experiments import batches, bleu, decoding, tokens
+from tflottery.experiments import batches, bleu, decoding, labelled, tokens
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,9 +35,7 @@ class Split:
 
   def cut(self, name, validation):
     """Two splits: all but the last `validation` examples, and these; `name` is the data set's."""
-    if not 0 <= validation < len(self):
-      raise ValueError(f"validation={validation}: must lie in 0..{len(self) - 1} for {name!r}")
-    at = len(self) - validation
+    at = len(self) - labelled.held_out(name, len(self), validation)
     return Split(self.source[:at], self.target[:at]), Split(self.source[at:], self.target[at:])
 
 

@@ -1,12 +1,13 @@
 """Starts: for each algorithm, the width of its network and the callbacks that train it."""
 
-import importlib
 import math
 
 from tflottery import arguments, callbacks, masks
 from tflottery import site as _sites
 from tflottery.algorithms import small_dense
 from tflottery.algorithms.prune import prune
+from tflottery.learned.l0 import l0
+from tflottery.learned.variational_dropout import variational_dropout
 from tflottery.structured.channels import set_scales
 
 _RANDOM = ("sparsity", "allocation", "seed", "only", "exclude")
@@ -98,11 +99,10 @@ def _learned(kind):
 
   def change(work, model):
     given = work.arguments("end_step", "only", "exclude")
-    module = importlib.import_module(f"tflottery.learned.{kind}")
-    return getattr(module, kind)(model, sample_seed=work.seeds["masks"], **given)
+    return kind(model, sample_seed=work.seeds["masks"], **given)
 
   return change
 
 
 # Their sparsity comes of itself.
-LEARNED = {name: _learned(name) for name in ("variational_dropout", "l0")}
+LEARNED = {"variational_dropout": _learned(variational_dropout), "l0": _learned(l0)}
